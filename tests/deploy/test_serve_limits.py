@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import socket
 import struct
 import threading
@@ -30,7 +31,7 @@ from serving import (  # noqa: F401  # fixtures among them
 
 from headstart.classifier import Classifier, Predictions
 from headstart.data import ImageLimits, read_untrusted_image
-from headstart.deploy.server import _serve, _service
+from headstart.deploy.server import _protocol, _service
 from headstart.deploy.server._body import Limits
 
 Command = Callable[..., tuple[int, str, str]]
@@ -127,8 +128,58 @@ def test_a_body_announced_as_too_large_is_not_read(server: str) -> None:
     assert httpx.get(f"{server}health").status_code == 200
 
 
+_HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "words"),
+    [
+        (b"hello\r\n\r\n", 400, "not valid HTTP/1.1"),
+        (_HEALTH + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "not valid HTTP/1.1"),
+        (_HEALTH + b"Host: localhost\r\n\r\n", 400, "invalid Host header: expected one, got 2"),
+        (_HEALTH + b"X: " + b"x" * 600_000, 431, "longer than 64 KiB"),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+            + b"X: x\r\n" * 200_000,
+            431,
+            "longer than 64 KiB",
+        ),
+    ],
+)
+def test_what_is_not_http_is_refused_with_a_message(
+    server: str, request_bytes: bytes, status: int, words: str
+) -> None:
+    head, _, body = raw(server, request_bytes).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode()), head
+    assert b"content-security-policy" in head and b"connection: close" in head
+    assert words in json.loads(body)["error"]
+
+
+def test_a_request_before_one_that_is_not_http_is_answered(server: str) -> None:
+    answer = raw(server, _HEALTH + b"\r\nhello\r\n\r\n")
+    assert b" 200 " in answer and answer.endswith(b'{"status":"ok"}')
+
+
+def test_requests_without_waiting_for_answers_are_limited(server: str) -> None:
+    one = _HEALTH + b"\r\n"
+    assert raw(server, one * 8 + _HEALTH + b"Connection: close\r\n\r\n").count(b" 200 ") == 9
+    assert raw(server, one * 1000).count(b" 200 ") < 100
+
+
+def test_a_connection_beyond_the_limit_gets_status_503(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_protocol, "MOST_CONNECTIONS", 2)
+    with serving_here(run) as url:
+        assert httpx.get(f"{url}health").status_code == 200
+        with connected(url), connected(url):
+            refused = httpx.get(f"{url}health")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["error"] == "the server is busy."
+
+
 def test_a_slow_body_and_a_slow_head_time_out(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_serve, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(_protocol, "HEAD_SECONDS", 1.0)
     with serving_here(run, Limits(body_seconds=0.5)) as url, ThreadPoolExecutor() as pool:
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
         slow_body = pool.submit(raw, url, head)
@@ -143,7 +194,7 @@ def test_a_slow_body_and_a_slow_head_time_out(run: Path, monkeypatch: pytest.Mon
 def test_a_request_that_takes_too_long_in_total_is_cut_off(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_serve, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(_protocol, "REQUEST_SECONDS", 1.0)
     with serving_here(run) as url:
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
         assert (
@@ -224,6 +275,7 @@ def test_an_unexpected_error_has_the_security_headers_too(
         result.status_code == 500
         and "default-src 'none'" in result.headers["content-security-policy"]
     )
+    assert result.json()["error"] == "the server failed to answer this request."
 
 
 def test_waiting_bodies_use_a_bounded_amount_of_memory(run: Path, digit: tuple[bytes, str]) -> None:

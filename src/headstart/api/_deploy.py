@@ -332,7 +332,12 @@ def serve(
     try:
         serve_run = deploy.serve
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in (
+            "fastapi",
+            "httptools",
+            "starlette",
+            "uvicorn",
+        ):
             raise
         raise ResourceError(
             "the server needs FastAPI and Uvicorn, which are not installed.",

@@ -41,7 +41,7 @@ class Model(Protocol):
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         """Predict images, with calibrated probabilities.
 
-        Not safe for several threads.
+        Safe for several threads after a first call.
 
         Args:
             images: uint8 array of shape (N, H, W, C), of `image_shape`.

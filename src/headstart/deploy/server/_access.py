@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import ipaddress
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -93,14 +94,19 @@ class Guard:
     def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> Response | None:
         """Return the response to a request that is not let in; None if it is."""
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        hosts = sum(name == b"host" for name, _ in scope["headers"])
+        if hosts > 1:
+            return error_response(
+                400, f"invalid Host header: expected one, got {hosts}.", "Send one Host header."
+            )
         if not self._is_known_host(host):
-            return _error(
+            return error_response(
                 421,
                 f"unknown host {host!r}.",
                 "Use the address that the server printed, or allow the name with --allow-host.",
             )
         if origin is not None and not _is_same_origin(origin, host):
-            return _error(
+            return error_response(
                 403,
                 f"requests from a page of {origin!r} are not allowed.",
                 "Open the page of this server.",
@@ -117,10 +123,11 @@ class Guard:
             return None
         if scope["path"] == "/" and scope["method"] == "GET":
             return self._sign_in(scope, port)
-        return _error(
+        return error_response(
             401,
             "missing or invalid token.",
             "Send the header 'Authorization: Bearer TOKEN' with the token that the server printed.",
+            {"www-authenticate": "Bearer"},
         )
 
     def _sign_in(self, scope: Scope, port: int) -> Response:
@@ -164,8 +171,17 @@ async def _discard_body(receive: Receive) -> None:
                 unread -= len(message["body"])
 
 
-def _error(status: int, error: str, hint: str) -> Response:
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+def error_response(
+    status: int, error: str, hint: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the response to a request that is refused or fails.
+
+    Args:
+        status: HTTP status.
+        error: What is wrong.
+        hint: What to do.
+        headers: More headers.
+    """
     content = json.dumps({"error": error, "hint": hint})
     return Response(content, status, headers, "application/json")
 

@@ -6,26 +6,21 @@ import importlib.resources
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from headstart import formatting
 from headstart.data import UnreadableImage
 from headstart.deploy._model import Model
 from headstart.deploy._page import fill_page, shared_file
-from headstart.deploy.server._access import Access, Guard
+from headstart.deploy.server._access import Access, Guard, error_response
 from headstart.deploy.server._batching import QueueFull
 from headstart.deploy.server._body import BUSY, SEND_BYTES, Limits, RequestError
-from headstart.deploy.server._responses import (
-    Explanation,
-    Health,
-    ModelCard,
-    Prediction,
-    responses,
-)
+from headstart.deploy.server._openapi import describe_endpoints
 from headstart.deploy.server._service import Service
 from headstart.errors import HeadstartError, InputError
 from headstart.results import JsonObject
@@ -34,38 +29,8 @@ _HEAD = """<link rel="stylesheet" href="page.css">
 <script src="formatting.js" defer></script>
 <script src="shared.js" defer></script>
 <script src="page.js" defer></script>"""
-_IMAGE_BODY = {
-    "description": "The bytes of an image file (JPEG, PNG, WebP or BMP), or JSON with base64.",
-    "required": True,
-    "content": {
-        "image/*": {"schema": {"type": "string", "format": "binary"}},
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {
-                    "image": {"type": "string", "format": "byte"},
-                    "drawing": {"type": "boolean"},
-                },
-            }
-        },
-    },
-}
 # curl sends it with --data-binary, and with -d, which removes line ends.
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
-_DRAWING = {
-    "name": "drawing",
-    "in": "query",
-    "schema": {"type": "boolean"},
-    "description": "The image is a drawing with dark ink on white. "
-    "It is scaled and centred like the training images.",
-}
-_CLASS = {
-    "name": "class",
-    "in": "query",
-    "schema": {"type": "string"},
-    "description": "Name of the class to explain. By default, the predicted class.",
-}
 _ERRORS = (
     RequestError,
     UnreadableImage,
@@ -74,6 +39,7 @@ _ERRORS = (
     TimeoutError,
     ClientDisconnect,
     HTTPException,
+    Exception,
 )
 
 
@@ -94,33 +60,21 @@ def make_app(
     service = Service(model, card, limits or Limits())
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         service.close()
 
-    app = FastAPI(
-        title="Headstart",
-        summary="An image classifier.",
-        docs_url=None,
-        redoc_url=None,
+    app = Starlette(
+        routes=[*_endpoints(service), *_page_files()],
+        exception_handlers=dict.fromkeys(_ERRORS, _error_response),
         lifespan=lifespan,
     )
-    _add_routes(app, service)
-    _add_page(app)
-    for kind in _ERRORS:
-        app.add_exception_handler(kind, _error_response)
     # Outside of everything else, so that the response to an unexpected error has security headers
     # as well.
     return Guard(app, access or Access())
 
 
-def _add_routes(app: FastAPI, service: Service) -> None:
-    @app.post(
-        "/predict",
-        openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]},
-        response_model=None,
-        responses=responses(Prediction, reads_image=True),
-    )
+def _endpoints(service: Service) -> list[Route]:
     async def predict(request: Request) -> Response:
         """Predict the class of an image.
 
@@ -129,12 +83,6 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """
         return JSONResponse(await service.answer(request, service.predictions.submit))
 
-    @app.post(
-        "/explain",
-        openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]},
-        response_model=None,
-        responses=responses(Explanation, reads_image=True),
-    )
     async def explain(request: Request) -> Response:
         """Show which regions of an image are evidence for a class: Grad-CAM and occlusion."""
         explanations, label = service.explanations, request.query_params.get("class")
@@ -153,23 +101,34 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             await service.answer(request, lambda pixels: explanations.submit((pixels, label)))
         )
 
-    @app.get("/model", response_model=None, responses=responses(ModelCard))
-    async def model() -> Response:
+    async def model(_: Request) -> Response:
         """Describe the model: its classes, its images, its training data and its accuracy."""
         return JSONResponse(service.card)
 
-    @app.get("/health", response_model=None, responses=responses(Health))
-    async def health() -> Response:
+    async def health(_: Request) -> Response:
         """Report that the server is running."""
         return JSONResponse({"status": "ok"})
 
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(describe_endpoints(predict, explain, model, health))
 
-def _add_page(app: FastAPI) -> None:
-    def add(path: str, content: str, kind: str) -> None:
-        async def file() -> Response:
+    # Served by Starlette. FastAPI would take twice as long per request, for the injection of
+    # dependencies that these functions do not have (benchmarks/serve.md).
+    return [
+        Route("/predict", predict, methods=["POST"]),
+        Route("/explain", explain, methods=["POST"]),
+        Route("/model", model),
+        Route("/health", health),
+        Route("/openapi.json", openapi),
+    ]
+
+
+def _page_files() -> list[Route]:
+    def route(path: str, content: str, kind: str) -> Route:
+        async def file(_: Request) -> Response:
             return Response(content, media_type=kind)
 
-        app.add_api_route(path, file, include_in_schema=False, response_model=None)
+        return Route(path, file)
 
     folder = importlib.resources.files("headstart.deploy.server") / "page"
     page = fill_page(
@@ -179,11 +138,13 @@ def _add_page(app: FastAPI) -> None:
         aside=(folder / "explanation.html").read_text("utf-8"),
         use=(folder / "use.html").read_text("utf-8"),
     )
-    add("/", page, "text/html")
-    add("/page.css", shared_file("page.css"), "text/css")
-    add("/formatting.js", formatting.script(), "text/javascript")
-    add("/shared.js", shared_file("shared.js"), "text/javascript")
-    add("/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript")
+    return [
+        route("/", page, "text/html"),
+        route("/page.css", shared_file("page.css"), "text/css"),
+        route("/formatting.js", formatting.script(), "text/javascript"),
+        route("/shared.js", shared_file("shared.js"), "text/javascript"),
+        route("/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript"),
+    ]
 
 
 async def _error_response(request: Request, error: Exception) -> Response:
@@ -206,8 +167,11 @@ async def _error_response(request: Request, error: Exception) -> Response:
             status, message = error.status_code, f"{error.detail}."
             hint = "GET /openapi.json lists all paths and methods."
             headers = {**(error.headers or {}), "connection": "close"}
-        case _:
+        case QueueFull() | TimeoutError() | ClientDisconnect():
             status, (message, hint) = 503, BUSY
+        case _:
+            status, message = 500, "the server failed to answer this request."
+            hint = "The terminal of the server shows the error."
     if status == 503:
         headers["retry-after"] = "1"
-    return JSONResponse({"error": message, "hint": hint}, status, headers)
+    return error_response(status, message, hint, headers)

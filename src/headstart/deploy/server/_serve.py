@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import json
@@ -16,24 +15,19 @@ from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from headstart import progress
 from headstart.deploy._model import open_model
 from headstart.deploy.server._access import LOOPBACK_NAMES, Access
 from headstart.deploy.server._app import make_app
 from headstart.deploy.server._card import model_card
+from headstart.deploy.server._protocol import HEAD_SECONDS, Protocol
 from headstart.errors import InputError, ResourceError, Stopped
 from headstart.formatting import printable, printable_json
 from headstart.results import JsonObject
 from headstart.signals import deferred_signals
 
-# Time for the head of a request. Idle connections are kept as long.
-HEAD_SECONDS = 10.0
-# Time from the head of a request until its response is sent.
-REQUEST_SECONDS = 60.0
 SHORTEST_TOKEN = 16  # characters
-_CONNECTIONS = 512
 # Connections that are accepted at once, and that wait in the system. Clients that connect and close
 # in a loop would otherwise fill the limit above before the server has seen that they are gone.
 _ACCEPTED_AT_ONCE = 64
@@ -46,39 +40,6 @@ class Address:
 
     url: str
     token: str | None
-
-
-class ProtocolWithDeadlines(H11Protocol):
-    """The HTTP protocol of Uvicorn with deadlines.
-
-    Uvicorn itself has none for a head that arrives slowly, or for a response that a client does not
-    read.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._since = self.loop.time()
-        self._last_cycle: RequestResponseCycle | None = None
-        self.loop.call_later(1.0, self._check_deadline)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not self._last_cycle:
-            self._since, self._last_cycle = self.loop.time(), self.cycle
-
-    def on_response_complete(self) -> None:
-        self._since = self.loop.time()
-        super().on_response_complete()
-
-    def _check_deadline(self) -> None:
-        if self.transport.is_closing():
-            return
-        is_busy = self.cycle is not None and not self.cycle.response_complete
-        limit = REQUEST_SECONDS if is_busy else HEAD_SECONDS
-        if self.loop.time() - self._since > limit:
-            self.transport.abort()
-            return
-        self.loop.call_later(1.0, self._check_deadline)
 
 
 def serve(
@@ -139,12 +100,11 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app,
-        http=ProtocolWithDeadlines,
+        http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
         backlog=_ACCEPTED_AT_ONCE,
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=_GRACE_SECONDS,

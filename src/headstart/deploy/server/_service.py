@@ -8,9 +8,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
-from fastapi import Request
-from numpy.typing import NDArray
+from starlette.requests import Request
 
 from headstart.classifier import BaseClassifier
 from headstart.data import count_untrusted_pixels, data_uri, read_untrusted_image
@@ -19,14 +17,13 @@ from headstart.deploy._model import Model
 from headstart.deploy.server._batching import BatchWorker, QueueFull
 from headstart.deploy.server._body import BodyReader, Limits, RequestError, SentImage, parse_image
 from headstart.deploy.server._drawing import place_drawing
+from headstart.deploy.server._predictor import LARGEST_BATCH, Pixels, Predictor, use_cores
 from headstart.machine import usable_cores
 from headstart.results import JsonObject
 
-LARGEST_BATCH = 32  # images per prediction
 _MOST_DECODERS = 4
 # Smaller images are decoded faster than they are handed to a thread and back (benchmarks/serve.md).
 _SMALL_BYTES, _SMALL_PIXELS = 1 << 14, 1 << 16
-Pixels = NDArray[np.uint8]
 Answer = TypeVar("Answer")
 
 
@@ -51,15 +48,15 @@ class Service:
         self._decoders = ThreadPoolExecutor(min(_MOST_DECODERS, usable_cores()))
         self._decoding = 0
 
+        predictor = Predictor(model)
         self.explanations = None
         if card["explains"] and isinstance(model, BaseClassifier):
-            explain_batch = _explain_function(copy.deepcopy(model))
+            explain_batch = _explain_function(copy.deepcopy(model), predictor.all_cores)
             self.explanations = BatchWorker(explain_batch, 1, limits.explaining)
 
-        predict_batch = _predict_function(model)
-        for size in (1, LARGEST_BATCH):  # the first call with a batch size is slower
-            predict_batch([np.zeros(model.image_shape, np.uint8)] * size)
-        self.predictions = BatchWorker(predict_batch, LARGEST_BATCH, limits.waiting)
+        self.predictions = BatchWorker(
+            predictor.predict, LARGEST_BATCH, limits.waiting, predictor.warm_up()
+        )
 
     def close(self) -> None:
         """Answer what is waiting, then end all threads."""
@@ -98,14 +95,15 @@ class Service:
         """Decode a small image here, and a large one in a thread beside the event loop."""
         if len(body) <= _SMALL_BYTES:
             sent = parse_image(body, content_type)
-            if count_untrusted_pixels(sent.content, self.limits.image) <= _SMALL_PIXELS:
-                return self._decode(sent, is_drawing)
+            pixels = count_untrusted_pixels(sent.content, self.limits.image)
+            if pixels <= _SMALL_PIXELS:
+                return self._decode(sent, is_drawing, pixels)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._decoders, lambda: self._decode(parse_image(body, content_type), is_drawing)
         )
 
-    def _decode(self, sent: SentImage, is_drawing: bool) -> Pixels:
+    def _decode(self, sent: SentImage, is_drawing: bool, pixels: int | None = None) -> Pixels:
         if is_drawing or sent.is_drawing:
             return self._decode_drawing(sent.content)
         return read_untrusted_image(
@@ -114,6 +112,7 @@ class Service:
             self.model.preprocessing.resize,
             self.limits.image,
             self.model.preprocessing.pixel_max,
+            pixels,
         )
 
     def _decode_drawing(self, content: bytes) -> Pixels:
@@ -150,20 +149,11 @@ def _read_flag(text: str) -> bool:
     )
 
 
-def _predict_function(model: Model) -> Callable[[list[Pixels]], list[JsonObject]]:
-    def predict_batch(images: list[Pixels]) -> list[JsonObject]:
-        rows = model.predict(np.stack(images)).as_json([""] * len(images))
-        for row in rows:
-            del row["image"]  # a request has no name for its image
-        return rows
-
-    return predict_batch
-
-
 def _explain_function(
-    classifier: BaseClassifier,
+    classifier: BaseClassifier, cores: int
 ) -> Callable[[list[tuple[Pixels, str | None]]], list[JsonObject]]:
     def explain_batch(items: list[tuple[Pixels, str | None]]) -> list[JsonObject]:
+        use_cores(cores)
         rows = []
         for image, label in items:
             explanation = explain(classifier, image, label)

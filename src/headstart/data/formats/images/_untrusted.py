@@ -37,6 +37,7 @@ def read_untrusted_image(
     resize: Resize,
     limits: ImageLimits | None = None,
     pixel_max: float | None = None,
+    pixels: int | None = None,
 ) -> NDArray[np.uint8]:
     """Decode an untrusted image. See `read_image`.
 
@@ -46,14 +47,15 @@ def read_untrusted_image(
         resize: How an image of another shape is fitted.
         limits: Limits on its decoding. None for the defaults.
         pixel_max: Value of full brightness in pixels of more than 8 bits. None for 65535.
+        pixels: The result of `count_untrusted_pixels`; None if they were not counted.
 
     Raises:
         UnreadableImage: The content is not an image, is damaged, or exceeds a limit.
     """
     limits = limits or ImageLimits()
-    header = read_header(content, limits)
-    is_large = header.height * header.width > CONCURRENT_PX
-    with _one_large_image if is_large else nullcontext():
-        return read_image(
-            content, shape or (header.height, header.width, 1), resize, limits, pixel_max
-        )
+    if shape is None or pixels is None:
+        header = read_header(content, limits)
+        pixels = header.height * header.width
+        shape = shape or (header.height, header.width, 1)
+    with _one_large_image if pixels > CONCURRENT_PX else nullcontext():
+        return read_image(content, shape, resize, limits, pixel_max)
