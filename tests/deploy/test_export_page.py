@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_images
 
+from browsers import axe_violations
 from headstart import api
 from headstart.classifier import image_statistics
 from headstart.data import NpmPackage, Resize, SourceFailed, read_untrusted_image
@@ -427,7 +428,6 @@ def test_the_page_is_accessible_on_a_phone(
     photographs: list[np.ndarray],
     tmp_path: Path,
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     noise = np.random.default_rng(1).integers(0, 256, (24, 24, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
@@ -441,8 +441,7 @@ def test_the_page_is_accessible_on_a_phone(
     with opened(browser, exported.page, bypass_csp=True, **phone) as page:
         page.set_input_files("#file", tmp_path / "noise.png")
         prediction_of(page)
-        answer = axe.Axe().run(page, options={"resultTypes": ["violations"]})
-        assert [each["id"] for each in answer.response["violations"]] == []
+        assert axe_violations(page) == []
 
 
 def test_the_runtime_is_fetched_once(

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import headstart
+from browsers import axe_violations
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 CHROMIUM = next(
@@ -305,13 +306,11 @@ def test_no_choice_is_cut_at_any_width(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible(browser: Any, address: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     opened = context.new_page()
     opened.goto(address)
     opened.locator("#facts dt").first.wait_for()
-    answer = axe.Axe().run(opened, options={"resultTypes": ["violations"]})
-    assert [each["id"] for each in answer.response["violations"]] == []
+    assert axe_violations(opened) == []
     context.close()
 
 

@@ -262,6 +262,14 @@ def test_keys_decide_and_every_decision_is_saved_at_once(
     page.close()
 
 
+def test_long_names_of_classes_are_cut_so_that_they_differ(tmp_path: Path) -> None:
+    names = tuple(f"a-class-with-a-name-of-forty-letters-{number:03d}" for number in range(10))
+    page = page_text(build_audit(tmp_path, Data(class_names=names)))
+    assert "(a-class-wit…-letters-000) and 000021 (a-class-wit…-letters-001)" in page
+    assert "The largest class, a-class-wit…-letters-009, has 6 images, and the smallest, a" in page
+    assert 'data-short="a-class-wit…-letters-007"' in page
+
+
 @needs_browser
 def test_a_decision_that_cannot_be_saved_is_taken_back(browser: Any, server: ReviewServer) -> None:
     page, _ = open_page(browser, server.address)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from compare_example import TWO_AND_A_CONTROL, Built, build_comparison
 from examples import DIGITS, Data, Example, changed, copy_real, rewrite
+from lr_example import build_learning_rates
 from pages import page_text, section, section_names
 
 from headstart.errors import InputError
@@ -395,3 +396,16 @@ def test_a_page_names_the_next_command_and_explains_no_table_that_it_lacks(tmp_p
     pairs = tuple(changed(pair, mcnemar=()) for pair in finding.verdict.pairs)
     rewrite(study, verdict=changed(finding.verdict, pairs=pairs))
     assert "two middle columns" not in page_text(study)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.usefixtures("page_only")
+def test_the_key_of_curves_names_other_seeds_only_where_there_are_some(
+    tmp_path: Path, seeds: int
+) -> None:
+    data = Data(images=40)
+    for folder in (
+        build_comparison(tmp_path / "compare", Built(data=data, seeds=seeds)),
+        build_learning_rates(tmp_path / "lr", data, seeds=seeds),
+    ):
+        assert ("other seeds" in section(page_text(folder), "curves")) == (seeds > 1)

@@ -189,7 +189,7 @@ def test_the_picture_of_many_classes_has_a_cursor(browser: Any, tmp_path: Path) 
 def test_a_curve_says_its_values_to_pointer_and_keyboard(browser: Any, study: Path) -> None:
     page, problems = open_page(browser, f"file://{study / 'report.html'}")
     curves = np.genfromtxt(study / "runs/contender0-seed0/curves.csv", delimiter=",", names=True)
-    figure = page.locator("figure.hovers").first
+    figure = page.locator("figure.hovers [role=img]").first
     assert "validation from" in figure.get_attribute("aria-label")
     figure.focus()
     page.keyboard.press("ArrowRight")

@@ -62,10 +62,13 @@ def test_the_table_shows_the_best_of_the_search_where_the_defaults_are_kept(
         trials[best.number] = changed(best, rungs=rungs, is_best=False)
         trials[0] = changed(trials[0], values=DEFAULTS, is_best=True, is_default=True)
     changes = {"best": DEFAULTS, "trials": tuple(trials)}
-    table = section(page_text(rewrite(folder, **changes)), "best")
+    page = page_text(rewrite(folder, **changes))
+    table = section(page, "best")
     rows = re.findall(r'<td class="text">(.*?)</td><td class="text">(.*?)</td>', table)
     assert rows == [(setting(best.values[key]), setting(DEFAULTS[key])) for key in best.values]
     assert "Settings that differ are in bold. The defaults are kept." in table
+    dashed = "The best one is thick, and the defaults are dashed."
+    assert (dashed in page) != is_short
 
 
 @pytest.mark.parametrize(

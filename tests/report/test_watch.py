@@ -20,6 +20,7 @@ from examples import Data, Example, write_run
 from rich.console import Console
 from watch_example import COMMAND, begin_run, build_watched
 
+from browsers import axe_violations
 from headstart import store
 from headstart.errors import InputError, ResourceError
 from headstart.report import Watcher, WatchServer, watch_table
@@ -401,9 +402,7 @@ def test_a_command_that_fails_says_why_on_the_page(root: Path, server: WatchServ
 
 def require_no_violations(page: Any) -> None:
     """Fail if axe finds a violation in the page as it is now."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"]})
-    assert found.violations_count == 0, found.generate_report()
+    assert axe_violations(page) == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin")

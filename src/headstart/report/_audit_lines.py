@@ -10,16 +10,19 @@ from headstart.audit import propose_plan
 from headstart.data import similar_class_names
 from headstart.formatting import (
     counted,
+    cut_middle,
+    cut_names,
     enumeration,
     one_line,
     percent,
     percent_interval,
-    shorten,
 )
 from headstart.results import AuditReport
 
 IMBALANCE_REPORTED = 5.0  # images of the largest class per image of the smallest
 _NAMES_SHOWN = 3
+_FILE_LETTERS = 40
+_CLASS_LETTERS = 24
 
 
 @dataclass(frozen=True)
@@ -135,13 +138,13 @@ def _conflicts(report: AuditReport) -> AuditLine | None:
         kinds.append(counted(near, "pair of near copies", "pairs of near copies"))
     verb = "has" if len(report.label_conflicts) == 1 else "have"
     first, second = report.label_conflicts[0].images
+    label, other_label = _two_classes(first.label, second.label)
     return AuditLine(
         "conflicts",
         "Two labels",
         enumeration(kinds),
         f"{enumeration(kinds)} {verb} different labels, such as "
-        f"{shorten(first.image, 40)} ({shorten(first.label)}) and "
-        f"{shorten(second.image, 40)} ({shorten(second.label)})",
+        f"{_file(first.image)} ({label}) and {_file(second.image)} ({other_label})",
         "decide: --review",
     )
 
@@ -156,7 +159,8 @@ def _suspects(report: AuditReport) -> AuditLine | None:
     if not text:
         text = counted(len(report.suspects), "label is suspect", "labels are suspect")
     if count > 1:
-        text += f"; most often label {shorten(label)}, predicted {shorten(suggested)} ({count:,})"
+        label, suggested = _two_classes(label, suggested)
+        text += f"; most often label {label}, predicted {suggested} ({count:,})"
     brief = counted(len(report.suspects), "suspect")
     interval = report.expected_wrong.interval
     if interval is not None:
@@ -249,7 +253,7 @@ def _copies(report: AuditReport) -> AuditLine | None:
         "Repeated",
         f"{' and '.join(kinds)} {copies} within a class and part",
         f"{' and '.join(kinds)} {copies} within a class and part, such as "
-        f"{shorten(pairs[0].images[1].image, 40)} of {shorten(pairs[0].images[0].image, 40)}",
+        f"{_file(pairs[0].images[1].image)} of {_file(pairs[0].images[0].image)}",
         action,
     )
 
@@ -272,8 +276,8 @@ def _class_names(report: AuditReport) -> AuditLine | None:
     pairs = similar_class_names([count.name for count in report.class_counts])
     if not pairs:
         return None
-    named = [f"{shorten(first)} and {shorten(second)}" for first, second in pairs]
-    text = f"{named[0]} are nearly the same"
+    named = [" and ".join(_two_classes(*pair)) for pair in pairs]
+    text = f"the names {named[0]} are nearly the same"
     if len(named) > 1:
         text = f"{len(named):,} pairs are nearly the same: {'; '.join(named[:_NAMES_SHOWN])}"
         text += "; …" if len(named) > _NAMES_SHOWN else ""
@@ -291,17 +295,28 @@ def _imbalance(report: AuditReport) -> AuditLine | None:
         return None
     counts = sorted(report.class_counts, key=lambda count: count.images)
     least, most = counts[0], counts[-1]
+    largest, smallest = _two_classes(most.name, least.name)
     return AuditLine(
         "imbalance",
         "Imbalance",
-        f"{shorten(most.name)} {most.images:,}, {shorten(least.name)} {least.images:,}",
-        f"{shorten(most.name)} has {counted(most.images, 'image')}, "
-        f"{shorten(least.name)} has {least.images:,}",
+        f"{largest} {most.images:,}, {smallest} {least.images:,}",
+        f"the largest class, {largest}, has {counted(most.images, 'image')}, "
+        f"and the smallest, {smallest}, has {least.images:,}",
         "report macro F1 as well as accuracy",
     )
 
 
+def _file(name: str) -> str:
+    return cut_middle(name, _FILE_LETTERS)
+
+
+def _two_classes(first: str, second: str) -> tuple[str, str]:
+    """Return the names of two classes, cut so that they still differ."""
+    short = cut_names((first, second), _CLASS_LETTERS)
+    return short[first], short[second]
+
+
 def _names(names: Iterable[str]) -> str:
     listed: Sequence[str] = list(dict.fromkeys(names))
-    shown = ", ".join(shorten(name, 40) for name in listed[:_NAMES_SHOWN])
+    shown = ", ".join(map(_file, listed[:_NAMES_SHOWN]))
     return f"{shown}, …" if len(listed) > _NAMES_SHOWN else shown

@@ -18,6 +18,7 @@ from headstart.report.figures._learning_curves import (
     curves_figure,
     entries_with_curves,
     epoch_limits,
+    has_curve,
     small_curve_panel,
     value_limits,
 )
@@ -38,6 +39,11 @@ class PanelRow:
 
     metric: Metric
     panels: tuple[tuple[Entry[object], Markup], ...]
+
+    @property
+    def has_other_runs(self) -> bool:
+        """True if a panel has thin curves of other runs beside the thick ones."""
+        return any(sum(map(has_curve, entry.runs)) > 1 for entry, _ in self.panels)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@
       control.setAttribute("aria-pressed", "false");
       box.append(control);
     };
-    if (action === "relabel") add(`→ ${suggested}`, { action, new_label: suggested });
+    if (action === "relabel") add(`→ ${item.dataset.short}`, { action, new_label: suggested });
     add("Keep", { action: "keep", new_label: "" });
     add(action === "drop" ? "→ Drop" : "Drop", { action: "drop", new_label: "" });
     const other = document.createElement("select");

@@ -6,7 +6,7 @@
 
   document.querySelectorAll("svg[data-values]").forEach((svg) => {
     const plots = JSON.parse(svg.dataset.values);
-    const figure = svg.closest("figure");
+    const figure = svg.closest("figure"), drawing = svg.closest("[role=img]");
     const guide = document.createElementNS(svg.namespaceURI, "line");
     const tip = document.createElement("div");
     tip.className = "tip";
@@ -19,7 +19,7 @@
     figure.classList.add("hovers");
     figure.append(tip);
     figure.after(said);
-    figure.tabIndex = 0;
+    drawing.tabIndex = 0;
 
     const scaled = (value, isLog) => (isLog ? Math.log10(value) : value);
     const places = plots.map(({ lines }) => [...new Set(lines.flatMap((line) => line[1]))].sort((a, b) => a - b));
@@ -78,7 +78,7 @@
     }));
 
     let at = [0, -1];
-    figure.addEventListener("keydown", (event) => {
+    drawing.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!step) return;
       event.preventDefault();
@@ -88,6 +88,6 @@
       at = [number, Math.min(Math.max(place, 0), places[number].length - 1)];
       said.textContent = show(at[0], places[at[0]][at[1]]);
     });
-    figure.addEventListener("blur", hide);
+    drawing.addEventListener("blur", hide);
   });
 })();

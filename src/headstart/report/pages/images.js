@@ -218,7 +218,7 @@
     const entry = entryOf(cell), [t, p] = cell.dataset.cell.split(",").map(Number);
     if (!data.entries[entry]) return;
     const button = element("button", { type: "button", className: "link" }, ...cell.childNodes);
-    button.setAttribute("aria-label", `${cell.textContent}: show the images of ${cellWords(entry, t, p)}`);
+    button.setAttribute("aria-label", `${button.textContent}: show the images of ${cellWords(entry, t, p)}`);
     button.addEventListener("click", () => openCell(entry, t, p));
     cell.append(button);
   });
