@@ -81,6 +81,20 @@ def test_the_script_of_the_site_adds_what_axe_misses_in_the_theme() -> None:
         assert axe_violations(page) == []
 
 
+@needs_browser
+def test_a_phone_shows_what_the_commands_of_the_readme_do() -> None:
+    style = (DOCS / "_static" / "site.css").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The commands")[2]
+    first_cells = re.findall(r"^\| `(headstart [^|]*)` \|", readme, re.MULTILINE)
+    rows = [f"<tr><td><code>{cell}</code></td><td>what it does</td></tr>" for cell in first_cells]
+    assert len(rows) > 15
+    table = f'<div class="table-wrapper"><table>{"".join(rows)}</table></div>'
+    for browser in start_browser():
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.set_content(f"<style>{style}</style>{table}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == 390
+
+
 def navigation() -> list[str]:
     """Return the entries of all tables of contents."""
     blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", INDEX.read_text("utf-8"), re.M | re.S)

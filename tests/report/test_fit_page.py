@@ -39,6 +39,19 @@ def test_the_page_compares_the_selection_with_the_test_images(
     assert fit_page(tmp_path, without).selection_against_test == ""
 
 
+def test_the_line_of_the_best_score_is_not_cut_at_the_ends_of_the_axis(tmp_path: Path) -> None:
+    finding = read_fit(tmp_path)
+    history = (
+        changed(finding.history[0], score=1.0, best=1.0),
+        changed(finding.history[1], score=0.99, best=0.9),  # a cross-validated score may be lower
+    )
+    with drawing_style():
+        axes = fit_progress_figure(changed(finding, history=history)).axes[0]
+    line = next(line for line in axes.lines if line.get_label() == "best so far")
+    assert not line.get_clip_on()
+    assert axes.get_ylim()[0] < 0.9 and axes.get_ylim()[1] == 1.0
+
+
 @pytest.mark.parametrize(("scores", "lines"), [(1, []), (2, ["best so far"])])
 def test_one_score_is_drawn_without_a_line(tmp_path: Path, scores: int, lines: list[str]) -> None:
     finding = read_fit(tmp_path)

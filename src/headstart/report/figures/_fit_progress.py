@@ -28,7 +28,15 @@ def fit_progress_figure(
     chosen = {member.name for member in finding.chosen.members}
 
     if len(history) > 1:  # otherwise the legend would name an invisible line
-        axes.step(seconds, best, where="post", color=LIGHT.ink, linewidth=1.8, label="best so far")
+        axes.step(
+            seconds,
+            best,
+            where="post",
+            clip_on=False,  # as the marks below
+            color=LIGHT.ink,
+            linewidth=1.8,
+            label="best so far",
+        )
     for is_part, label in ((True, "part of the classifier"), (False, "other candidates")):
         places = [place for place, step in enumerate(history) if (step.name in chosen) is is_part]
         if places:
