@@ -320,6 +320,19 @@ def test_an_average_of_runs_is_one_classifier_that_every_verb_takes(
     probabilities = result.classifier.predict(digits.images[:3]).probabilities
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)
 
+    old = headstart.train(digits, model="mlp", train_images=100, epochs=1, out=tmp_path / "old")
+    gate = headstart.compare(
+        digits,
+        models=[str(old.folder), str(tmp_path / "fit")],
+        gate=True,
+        train_images=100,
+        out=tmp_path / "gate",
+    )
+    contenders = gate.finding.contenders
+    assert [contender.name for contender in contenders] == ["old", "fit"]
+    assert contenders[1].test is not None
+    assert contenders[1].test.accuracy == pytest.approx(finding.test.accuracy)
+
 
 @pytest.mark.usefixtures("page_only", "without_backbones")
 def test_an_average_that_cannot_be_evaluated_in_time_is_reported_and_left_out(

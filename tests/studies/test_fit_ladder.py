@@ -319,12 +319,23 @@ def test_after_the_long_run_the_largest_affordable_size_is_tried() -> None:
 
 def test_few_images_get_a_head_first_even_if_it_takes_most_of_a_short_time() -> None:
     steps = ladder(0.005, usable=18)
+    steps.costs = replace(steps.costs, cnn_pass=4.0)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=18)
-    names = [rung.name for rung in rungs[:2]]
-    assert names == ["efficientnet-lite0 frozen at 64 px", "cnn, short"]
+    assert [rung.name for rung in rungs[:2]] == ["efficientnet-lite0 frozen at 64 px", "cnn"]
     assert 0.15 * 18 < rungs[0].seconds < 0.8 * 18
     many = ladder(0.0004, train=60_000, usable=18)
     assert (many.next([], [], 18) or pytest.fail("no rung")).family == CNN
+
+
+def test_a_cnn_that_takes_a_second_comes_before_a_head_that_takes_much_of_the_time() -> None:
+    steps = ladder(0.002, usable=11)
+    for one_pass, first in ((0.2, CNN), (2.5, FROZEN)):
+        steps.costs = replace(steps.costs, cnn_start=0.1, cnn_pass=one_pass)
+        rungs = climb(steps, {FROZEN: 0.9, CNN: 0.95}, left=11)
+        assert rungs[0].family == first
+        assert {rung.family for rung in rungs[:2]} == {CNN, FROZEN}
+        lines = steps.plan()
+        assert ("cnn" in lines[0]) == (first == CNN)
 
 
 def test_the_last_resort_is_a_head_if_that_takes_seconds() -> None:

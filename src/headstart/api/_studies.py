@@ -56,8 +56,9 @@ def compare(
 
     Args:
         data: A dataset, or anything that `load` opens.
-        models: The contenders: models, `model:preset`, or paths of a `recipe.json` or of a finished
-            run. A pretrained backbone adds its control, the same network with random weights.
+        models: The contenders: models, `model:preset`, or paths of a `recipe.json`, of a finished
+            run, or of a finished study, such as one of `fit`, whose best run enters. A pretrained
+            backbone adds its control, the same network with random weights.
         seeds: The number of runs per contender, or of repeats with folds. "auto" adds seeds until
             the comparison is decided, up to 5 with a time limit and 8 without; "auto:12" up to 12.
         folds: The number of folds of a cross-validation, in which every image is tested once per
@@ -84,7 +85,7 @@ def compare(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No contender finished.
     """
-    names, limit = split_words(models), seconds_or_none(time_limit)
+    names, limit = _without_studies(split_words(models)), seconds_or_none(time_limit)
     options = {
         "models": names,
         "seeds": seeds,
@@ -507,3 +508,10 @@ def backbones(
 def _underscored(words: Sequence[str] | str) -> tuple[str, ...]:
     """Return words as keys: "label-smoothing" becomes "label_smoothing"."""
     return tuple(word.replace("-", "_") for word in split_words(words))
+
+
+def _without_studies(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of contenders, with the best run of a study in place of its folder."""
+    from headstart import deploy
+
+    return tuple(str(deploy.resolve_run(name)) if deploy.is_study(name) else name for name in names)

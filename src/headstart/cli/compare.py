@@ -24,7 +24,7 @@ def compare(
         typer.Option(
             "--models",
             help="Contenders, separated by commas: models, model:preset, recipe.json files or "
-            "folders of finished runs.",
+            "folders of finished runs or studies.",
         ),
     ] = "cnn,efficientnet-lite0",
     seeds: Annotated[

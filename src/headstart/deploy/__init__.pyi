@@ -30,6 +30,7 @@ from ._prediction_sets import (
     calibrate_sets as calibrate_sets,
 )
 from ._resolve_run import (
+    is_study as is_study,
     resolve_run as resolve_run,
 )
 from ._submit import (

@@ -21,6 +21,12 @@ _BEST_SO_FAR = "classifier"  # in the folder of `fit`
 _MOST_LISTED = 8
 
 
+def is_study(path: str | Path) -> bool:
+    """Return whether a path is the folder of a study, finished or not."""
+    folder = Path(path)
+    return (folder / "study.json").exists() or (folder / "finding.json").exists()
+
+
 def resolve_run(path: str | Path) -> Path:
     """Return the folder of the run that a path names.
 

@@ -118,12 +118,18 @@ def _make_contender(name: str, values: Mapping[str, Any], models: list[str]) -> 
             )
         store.require_intact(path, "comparisons")
         store.note_if_unsealed(path)
-        return NamedContender(path.name, run.recipe, FinishedRun(path, run.seed))
+        return NamedContender(_run_name(path), run.recipe, FinishedRun(path, run.seed))
 
     # The study decides how long its runs take, not the recipe of an earlier run.
     recipe = read_recipe_file(path).model_copy(update={"time_limit": None})
     parent = path.parent.name if path.name == "recipe.json" else ""
     return NamedContender(parent or path.stem, recipe)
+
+
+def _run_name(run: Path) -> str:
+    """Return the name of a run: its folder, or that of the `fit` whose classifier it is."""
+    is_of_fit = run.name == "classifier" and (run.parent / "study.json").exists()
+    return run.resolve().parent.name if is_of_fit else run.name
 
 
 def _applicable_values(
