@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
+from starlette.types import ASGIApp
 
 import headstart
 from headstart.deploy import open_model
@@ -60,14 +61,19 @@ def serving_here(
 ) -> Iterator[str]:
     """The address of a server in this process, with limits that a test can reach."""
     model = open_model(run)
-    served = uvicorn.Server(
-        _serve.uvicorn_config(_app.make_app(model, model_card(run, model), access, limits))
-    )
+    with serving_app(_app.make_app(model, model_card(run, model), access, limits)) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving_app(app: ASGIApp) -> Iterator[tuple[str, uvicorn.Server]]:
+    """The address of a server of any ASGI application in this process, and the server."""
+    served = uvicorn.Server(_serve.uvicorn_config(app))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=served.run, args=([listener],))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", served
         finally:
             served.should_exit = served.force_exit = True
             thread.join()

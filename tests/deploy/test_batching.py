@@ -62,6 +62,28 @@ def test_threads_process_batches_at_the_same_time() -> None:
     assert asyncio.run(run()) == [0, 1, 2, 3]
 
 
+def test_a_thread_that_becomes_idle_does_not_prolong_the_wait_for_another() -> None:
+    async def run() -> None:
+        gates = [threading.Event(), threading.Event()]
+
+        def process(items: list[int]) -> list[int]:
+            gates[items[0]].wait(20)
+            return items
+
+        worker = BatchWorker(process, 1, 100, threads=2)
+        tasks = [asyncio.create_task(worker.submit(number)) for number in (0, 1)]
+        idle_since = []
+        for task, gate in zip(tasks, gates, strict=True):
+            await asyncio.sleep(0.01)
+            gate.set()
+            await task
+            idle_since.append(worker._idle_since)
+        worker.close()
+        assert 0 < idle_since[0] == idle_since[1]
+
+    asyncio.run(run())
+
+
 def test_an_error_reaches_all_of_its_batch_and_cancelled_items_are_not_processed() -> None:
     seen: list[int] = []
     gate = threading.Event()

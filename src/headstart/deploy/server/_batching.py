@@ -37,7 +37,7 @@ class BatchWorker(Generic[Item, Result]):
 
     An item of a single client is processed immediately. With more clients, a batch starts when half
     of them wait: the others are being answered or are sending their next request meanwhile. While a
-    thread is idle, no item waits longer for others than the last batch took, or than 5 ms.
+    thread is idle, no item waits longer for others than a recent batch took, or than 5 ms.
 
     Args:
         process: Called in a thread of the worker with 1 to `largest_batch` items. It returns one
@@ -145,10 +145,12 @@ class BatchWorker(Generic[Item, Result]):
         results: Sequence[Result] | Exception,
         seconds: float,
     ) -> None:
+        loop = batch[0].future.get_loop()
+        if not self._idle_threads:  # otherwise items have waited for others since then
+            self._idle_since = loop.time()
         self._idle_threads += 1
         self._computing -= len(batch)
-        loop = batch[0].future.get_loop()
-        self._patience, self._idle_since = min(seconds, _MOST_PATIENCE_SECONDS), loop.time()
+        self._patience = min(seconds, _MOST_PATIENCE_SECONDS)
         self._start_batches(loop)
         for place, waiting in enumerate(batch):
             if waiting.future.done():  # its client has disconnected

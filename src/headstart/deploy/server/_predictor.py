@@ -16,8 +16,9 @@ from headstart.results import JsonObject
 
 LARGEST_BATCH = 32  # images per prediction
 _MOST_THREADS = 4
-# A model that takes longer for a full batch on one core gets several threads. A faster one would
-# wait for Python's lock more than it computes (benchmarks/serve.md).
+# A model that takes longer for a full batch gets several threads. A faster one would wait for
+# Python's lock more than it computes (benchmarks/serve.md). A run is timed on one core, and an
+# exported file on the threads of its session, which are as many as the cores.
 _SLOW_BATCH_SECONDS = 0.05
 Pixels = NDArray[np.uint8]
 
@@ -25,8 +26,9 @@ Pixels = NDArray[np.uint8]
 class Predictor:
     """Predicts batches of images, in several threads at the same time if that is faster.
 
-    Threads that compute one batch together wait for each other. So each batch gets one core while
-    there are enough batches, and more cores while there are fewer.
+    Threads that compute one batch together wait for each other. So each batch of a run gets one
+    core while there are enough batches, and more cores while there are fewer. The batches of an
+    exported file share the threads of its session.
     """
 
     def __init__(self, model: Model) -> None:

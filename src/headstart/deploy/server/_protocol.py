@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Time for the head of a request. Idle connections are kept as long.
 HEAD_SECONDS = 10.0
-# Time from the head of a request until its response is sent.
+# Time from the head of a request until its answer, and then for the client to receive it.
 REQUEST_SECONDS = 60.0
 MOST_CONNECTIONS = 512
 LARGEST_HEAD_BYTES = 1 << 16
@@ -30,11 +30,6 @@ _LONG_HEAD = (
     431,
     f"the head of the request is longer than {LARGEST_HEAD_BYTES >> 10} KiB.",
     "Send the image as the body, and only the headers that are needed.",
-)
-_MANY_PIPELINED = (
-    400,
-    f"more than {MOST_PIPELINED} requests wait on this connection.",
-    "Wait for an answer before you send the next request.",
 )
 
 
@@ -55,6 +50,7 @@ class Protocol(HttpToolsProtocol):
         self._served_app = self.app
         self._refusal = _NOT_HTTP
         self._last_cycle: RequestResponseCycle | None = None
+        self._earlier_cycle = self.cycle  # of the request before that of `self.cycle`
         # Bytes that came since the last part of a body or end of a head.
         self._head_bytes = 0
         self._has_advanced = False
@@ -62,7 +58,11 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._since = self.loop.time()
-        self.loop.call_later(1.0, self._check_deadline)
+        self._timer = self.loop.call_later(1.0, self._check_deadline)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._has_advanced = False
@@ -77,13 +77,16 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MOST_PIPELINED:
-            self._refusal = _MANY_PIPELINED
-            raise _RefusedError
+            raise _RefusedError  # the connection ends after the answers
         self._has_advanced = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._has_advanced = True
+        if self._count_head_bytes() > LARGEST_HEAD_BYTES:  # it may have come in one read
+            self._refusal = _LONG_HEAD
+            raise _RefusedError
+        self._earlier_cycle = self.cycle
         is_full = max(len(self.connections), len(self.tasks)) >= MOST_CONNECTIONS
         self.app = _refuse_as_busy if is_full else self._served_app
         super().on_headers_complete()
@@ -99,8 +102,13 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser does not accept, and end the connection.
 
-        Requests that arrived completely before it are answered first.
+        Requests that arrived completely before it are answered first. Then the connection ends
+        without a refusal.
         """
+        if self.pipeline and self.cycle.more_body:
+            # Its body is what is refused. It is dropped, because it would be answered after these.
+            self.pipeline.popleft()
+            self.cycle = self._earlier_cycle
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             cycle.keep_alive = False
@@ -113,15 +121,23 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"".join([_STATUS_LINES[status], *lines, b"\r\n", refusal.body]))
         self.transport.close()
 
+    def _count_head_bytes(self) -> int:
+        separators = len(": \r\n") * len(self.headers)
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.url) + headers + separators
+
     def _check_deadline(self) -> None:
-        if self.transport.is_closing():
-            return
-        is_busy = self.cycle is not None and not self.cycle.response_complete
+        """End the connection if it takes too long. Called once per second until it has ended.
+
+        A connection that is closing ends only when the client has received what is left for it.
+        """
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        is_busy = is_answering or self.transport.get_write_buffer_size() > 0
         limit = REQUEST_SECONDS if is_busy else HEAD_SECONDS
         if self.loop.time() - self._since > limit:
             self.transport.abort()
             return
-        self.loop.call_later(1.0, self._check_deadline)
+        self._timer = self.loop.call_later(1.0, self._check_deadline)
 
 
 async def _refuse_as_busy(scope: Scope, receive: Receive, send: Send) -> None:
