@@ -6,6 +6,7 @@ import base64
 import io
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +25,13 @@ from serving import (  # noqa: F401  # fixtures among them
     served_run,
     served_server,
     serving,
+    serving_app,
 )
 
 import headstart
+from headstart.deploy import open_model
+from headstart.deploy.server import _app, _serve, _service
+from headstart.deploy.server._card import model_card
 from headstart.deploy.server._responses import (
     Explanation,
     Health,
@@ -105,6 +110,28 @@ def test_model_health_and_openapi_are_served(server: str) -> None:
     assert set(paths["/predict"]["post"]["requestBody"]["content"]) == {
         "image/*",
         "application/json",
+    }
+
+
+@pytest.mark.parametrize("path", ["", "page.js", "model", "health", "openapi.json"])
+def test_head_gives_the_headers_of_get_without_the_body(server: str, path: str) -> None:
+    with connected(server) as connection:
+        request = f"HEAD /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+    length = httpx.get(f"{server}{path}", headers={"accept-encoding": "identity"}).headers
+    assert f"content-length: {length['content-length']}\r\n".encode() in answer
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "model"), ("GET", "predict")])
+def test_a_wrong_method_is_refused_with_a_message(server: str, method: str, path: str) -> None:
+    refused = httpx.request(method, f"{server}{path}")
+    assert refused.status_code == 405 and method not in refused.headers["allow"]
+    assert refused.json() == {
+        "error": "Method Not Allowed.",
+        "hint": "GET /openapi.json lists all paths and methods.",
     }
 
 
@@ -192,6 +219,34 @@ def test_a_signal_stops_the_server_after_the_answers_in_progress(
             assert b" 200 " in connection.recv(65536)
         assert process.communicate(timeout=60)[1] == "headstart: stopped serving.\n"
         assert process.returncode == 143
+
+
+def test_a_request_that_outlasts_a_stop_gets_status_503_without_a_traceback(
+    run: Path,
+    digit: tuple[bytes, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started, gate = threading.Event(), threading.Event()
+
+    def slowly(*_: object) -> None:
+        started.set()
+        gate.wait(20)
+
+    model = open_model(run)
+    monkeypatch.setattr(_service, "explain", slowly)
+    monkeypatch.setattr(_serve, "_GRACE_SECONDS", 0)
+    app = _app.make_app(model, model_card(run, model))
+    with serving_app(app) as (url, served), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, f"{url}explain", content=digit[0], timeout=30)
+        assert started.wait(20)
+        served.should_exit = True
+        try:
+            result = answer.result(20)
+        finally:
+            gate.set()
+    assert (result.status_code, result.json()["error"]) == (503, "the server is stopping.")
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_used_port_is_reported_with_an_alternative(run: Path, headstart: Command) -> None:

@@ -34,6 +34,7 @@ HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 _MOST_DISCARDED_BYTES, _DISCARD_SECONDS = 1 << 20, 1.0
+_STOPPING = ("the server is stopping.", "Send the request again after a restart.")
 _TOKEN_FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Headstart</title>
@@ -73,15 +74,23 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        has_started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal has_started
             if message["type"] == "http.response.start":
+                has_started = True
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is None:
-            await self.app(scope, receive, send_with_headers)
+            try:
+                await self.app(scope, receive, send_with_headers)
+            except asyncio.CancelledError:  # by Uvicorn, when the time for the last answers is over
+                if not has_started:
+                    await error_response(503, *_STOPPING)(scope, receive, send_with_headers)
             return
 
         # A larger body is not read to its end, so the connection cannot be used again.
