@@ -334,6 +334,7 @@ def test_a_cnn_that_takes_a_second_comes_before_a_head_that_takes_much_of_the_ti
         rungs = climb(steps, {FROZEN: 0.9, CNN: 0.95}, left=11)
         assert rungs[0].family == first
         assert {rung.family for rung in rungs[:2]} == {CNN, FROZEN}
+        assert sum(rung.seconds for rung in rungs) <= 11
         lines = steps.plan()
         assert ("cnn" in lines[0]) == (first == CNN)
 

@@ -485,7 +485,7 @@ def test_another_metric_selects_the_recipe_and_the_finding_says_which(
     assert best["accuracy"] == min(rung["accuracy"] for rung in last)
     assert best["score"] == -best["accuracy"]
     assert finding["metric"] == metric
-    assert f"highest validation {metric} {best['score']:.4g}" in finding["sentences"][0]
+    assert f"highest validation worst.py:score {best['score']:.4g}" in finding["sentences"][0]
 
 
 def test_an_unknown_metric_is_refused_before_the_search(tmp_path: Path) -> None:

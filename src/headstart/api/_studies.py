@@ -511,7 +511,16 @@ def _underscored(words: Sequence[str] | str) -> tuple[str, ...]:
 
 
 def _without_studies(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of contenders, with the best run of a study in place of its folder."""
-    from headstart import deploy
+    """Return the names of contenders, with the best run of a study in place of its folder.
 
-    return tuple(str(deploy.resolve_run(name)) if deploy.is_study(name) else name for name in names)
+    A folder with the name of a model is written with its path, such as ./cnn.
+    """
+    from headstart import deploy
+    from headstart.models import MODELS, is_backbone
+
+    paths = []
+    for name in names:
+        model = name.partition(":")[0]
+        is_study = model not in MODELS and not is_backbone(model) and deploy.is_study(name)
+        paths.append(str(deploy.resolve_run(name)) if is_study else name)
+    return tuple(paths)

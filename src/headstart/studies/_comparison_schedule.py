@@ -4,7 +4,7 @@ It is planned once, before the first run, from steps that are timed several time
 contender take the same steps. While the first run of a contender is in progress, its pace is
 watched, and the plan of all runs that have not ended is corrected together.
 
-A contender that cannot reach its fewest epochs is left out before it costs time. If less than two
+A contender that cannot reach its fewest epochs is left out before it costs time. If fewer than two
 are left, no verdict is possible, and the study is refused. Before that, the steps are timed again
 for a while: a slow moment must not decide.
 """
@@ -218,6 +218,8 @@ class ComparisonSchedule:
         if not division.fits:
             division = self._division_after_timing_again()
         self._leave_out(division.left_out)
+        if self.left_out:
+            self.needed_seconds = self._needed_seconds()
         self.planned_seeds, self.has_controls = division.seeds, division.has_controls
         for entry in self.entries:
             planned = division.epochs.get(entry.name)
@@ -346,7 +348,7 @@ class ComparisonSchedule:
         """
         left = self.left_seconds()
         iterative = sum(
-            self._costs[other.name].seconds(other.least_epochs)
+            self.runs_per_seed * self._costs[other.name].seconds(other.least_epochs)
             for other in self.contenders
             if other.name in self._costs and not other.recipe.on_features
         )
@@ -433,8 +435,11 @@ class ComparisonSchedule:
         waiting = [
             entry
             for entry in self.contenders
-            if entry.name in self._timers and not entry.has_ended_run
+            if not entry.has_ended_run and (entry.is_prepared or not entry.recipe.on_features)
         ]
+        for entry in waiting:
+            if entry.name not in self._timers:  # the study was interrupted
+                self._start_timer(entry)
         division = self._division()
         while waiting and not division.fits:
             for entry in waiting:
@@ -451,15 +456,20 @@ class ComparisonSchedule:
         """Leave contenders out, for which there is no time.
 
         Raises:
-            InputError: Too few are left for a verdict, and no contender has a run.
+            InputError: Too few are left for a verdict, and no contender has runs that test all
+                images.
         """
         if not names:
             return
         demands = {demand.name: demand for demand in self._demands(self.contenders)}
         for name in names:
             self.left_out[name] = describe_need(demands[name], self.runs_per_seed)
+        most_runs = max(len(entry.run_durations) for entry in self.requested)
+        is_refused = not self.can_decide and most_runs < self.runs_per_seed
+        if is_refused:
+            self._time_features_to_come()
         self.needed_seconds = self._needed_seconds()
-        if not self.can_decide and not any(entry.has_ended_run for entry in self.requested):
+        if is_refused:
             raise InputError(
                 f"a time limit of {self.limit.seconds:g} s is too short for a verdict. "
                 f"{enumeration(list(self.left_out.values()))}.",
@@ -467,6 +477,13 @@ class ComparisonSchedule:
             )
         for name in names:
             progress.say(f"{name} is left out: there is no time for it.")
+
+    def _time_features_to_come(self) -> None:
+        """Time the features of frozen contenders without any, at their smallest image size."""
+        for entry in self.requested:
+            if entry.recipe.on_features and not entry.is_prepared:
+                timer = FeatureTimer(entry.recipe, self.data(entry))
+                self._feature_seconds.setdefault(entry.name, timer.least_seconds)
 
     def _require_time(self, limit: float) -> None:
         if self.left_seconds() >= _MIN_SECONDS_PER_RUN * len(self.contenders) * self.runs_per_seed:

@@ -17,7 +17,7 @@ from headstart.training import read_labels
 def check_same_test_images(run: Path, data: SplitDataset) -> None:
     """Check that a finished run was evaluated on the images of this comparison.
 
-    Its training images may be others: then the verdict is about this trained model, and
+    Its training images may differ: then the verdict is about this trained model, and
     `note_of_other_training` says so.
 
     Raises:
@@ -33,7 +33,9 @@ def check_same_test_images(run: Path, data: SplitDataset) -> None:
     if recorded.get("class_names") != list(data.class_names) or not len(expected):
         raise _refusal(run, "was trained on a different split than this comparison uses", data)
     if not np.array_equal(hashes["test"], expected):
-        raise _refusal(run, "was evaluated on other test images than this comparison uses", data)
+        is_reordered = sorted(map(bytes, hashes["test"])) == sorted(map(bytes, expected))
+        what = "the test images in another order" if is_reordered else "other test images"
+        raise _refusal(run, f"was evaluated on {what} than this comparison uses", data)
     if not np.array_equal(read_labels(run, "test"), data.dataset.labels[data.split.test]):
         raise _refusal(run, "was evaluated with other labels of the test images", data)
 

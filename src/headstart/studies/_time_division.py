@@ -99,6 +99,8 @@ def divide(
     affordable, left_out = _affordable(demands, count, available)
     if not affordable:
         return Division(count, False, {}, 0.0, left_out)
+    if not left_out:  # by rounding
+        return _share(affordable, count, available)
     division = divide(affordable, seeds, available, runs_per_seed)
     return replace(division, left_out=left_out)
 

@@ -79,7 +79,8 @@ def _unfinished(finding: FitFinding) -> Iterator[RenderableType]:
 
 def _cells(rung: TriedRung, metric: str, *, has_folds: bool) -> list[str]:
     """Return the scores of a candidate by the metric, its accuracy if it is another, and so on."""
-    cells = [_score_cell(metric, rung.validation, rung.validation_score)]
+    score = rung.score if rung.cross_validated is None else rung.validation_score
+    cells = [_score_cell(metric, rung.validation, score)]
     if has_folds:
         cells.append(_score_cell(metric, rung.cross_validated, rung.score))
     if metric != "accuracy":

@@ -159,8 +159,7 @@ class Ladder(LadderRungs):
     def _cheaper_cnn(self, state: LadderState) -> Rung | None:
         """Return the short cnn before a frozen backbone that costs far more, and much of the time.
 
-        On the digits in 25 s, the backbone took all the time there was and had 93.0%. The cnn has
-        99.3% after a second.
+        Otherwise, the backbone took all of 25 s on the digits (benchmarks/fit_plan.md).
         """
         frozen = self._frozen(state)
         if frozen is None or frozen.seconds <= _MOST_TRIAL_SHARE * self.usable:
@@ -173,11 +172,11 @@ class Ladder(LadderRungs):
         if not self.costs.backbones or state.has_begun(FROZEN):
             return None
         share = _FROZEN_SHARE if self.folds is None else FROZEN_SHARE_WITH_FOLDS
-        whole = _EVALUATED_FROZEN_SHARE * self.usable
+        whole = min(_EVALUATED_FROZEN_SHARE * self.usable, state.left)
         rung = self._first_frozen(state, share * self.usable, whole)
         if rung is None and self._is_few:
             most = 1.0 if self._is_cnn_too_slow(_LEAST_CNN_SCHEDULE) else _MOST_FOR_FEW
-            rung = self._cheapest_frozen(state, most * self.usable)
+            rung = self._cheapest_frozen(state, min(most * self.usable, state.left))
         if rung is None:
             self.not_entered[FROZEN] = self.costs.why_not_frozen(
                 self.usable, share, _EVALUATED_FROZEN_SHARE
