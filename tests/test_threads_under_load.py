@@ -11,6 +11,7 @@ import torch
 from headstart import progress
 from headstart.classifier import (
     _threads,
+    choose_threads_again,
     fewer_threads_under_load,
     independent_threads,
     prepare_process,
@@ -117,6 +118,27 @@ def test_a_run_inside_a_study_on_an_idle_machine_does_not_measure_the_study(
         monkeypatch.setattr(os, "getloadavg", lambda: (4.0, 0.0, 0.0))
         with fewer_threads_under_load():
             assert torch.get_num_threads() == 4
+
+
+def test_the_number_is_chosen_again_when_the_machine_becomes_busy_and_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured(monkeypatch, {4: 2.0, 2: 1.0, 1: 1.0})
+    assert not choose_threads_again(), "only in a block"
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    with fewer_threads_under_load():
+        assert torch.get_num_threads() == 4
+        with fewer_threads_under_load():
+            assert choose_threads_again()
+        assert torch.get_num_threads() == 2, "also after the run in which it was chosen"
+        assert not choose_threads_again()
+        measured(monkeypatch, {4: 1.0, 2: 1.0})
+        assert choose_threads_again()
+        assert torch.get_num_threads() == 4
+        monkeypatch.setenv("OMP_NUM_THREADS", "4")
+        measured(monkeypatch, {})
+        assert not choose_threads_again()
+    assert torch.get_num_threads() == 4
 
 
 def test_the_number_is_restored_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,7 @@ from ._save_load import (
     save_classifier as save_classifier,
 )
 from ._threads import (
+    choose_threads_again as choose_threads_again,
     fewer_threads_under_load as fewer_threads_under_load,
     independent_threads as independent_threads,
     suggest_fewer_threads_under_load as suggest_fewer_threads_under_load,

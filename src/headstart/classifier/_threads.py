@@ -45,23 +45,35 @@ def fewer_threads_under_load() -> Iterator[None]:
     decides the last bits of the weights. So this is only for work with a time limit, whose length
     depends on the machine anyway.
     """
+    if _independent:
+        yield
+        return
     prepare_process()
     threads = torch.get_num_threads()
     is_measured = _is_worth_measuring(threads)
-    _independent.append(independent_threads())
+    _independent.append(threads)
     try:
         if is_measured:
-            chosen, speedup = _fastest_number(threads)
-            torch.set_num_threads(chosen)
-            if chosen < threads:
-                progress.say(
-                    f"other processes are busy on this machine: networks use {chosen} of {threads} "
-                    f"threads, which was {speedup:.1f} times as fast."
-                )
+            _choose(threads)
         yield
     finally:
         _independent.pop()
         torch.set_num_threads(threads)
+
+
+def choose_threads_again() -> bool:
+    """Choose the number again within `fewer_threads_under_load`, as the machine became busier.
+
+    Or less busy: it may also return to more threads.
+
+    Returns:
+        Whether the number changed.
+    """
+    if not _independent or not _is_free_to_choose(_independent[-1]):
+        return False
+    before = torch.get_num_threads()
+    _choose(_independent[-1])
+    return torch.get_num_threads() != before
 
 
 def suggest_fewer_threads_under_load() -> None:
@@ -84,14 +96,30 @@ def suggest_fewer_threads_under_load() -> None:
         )
 
 
+def _choose(threads: int) -> None:
+    """Use the fastest number of at most so many threads."""
+    before = torch.get_num_threads()
+    chosen, speedup = _fastest_number(threads)
+    if chosen < min(before, threads):
+        progress.say(
+            f"other processes are busy on this machine: networks use {chosen} of {threads} "
+            f"threads, which was {speedup:.1f} times as fast."
+        )
+    torch.set_num_threads(chosen)
+
+
 def _is_worth_measuring(threads: int) -> bool:
-    is_decided = bool(_independent) or {"OMP_NUM_THREADS", "WORLD_SIZE"} & {*os.environ}
-    if threads < 2 or is_decided or best_device().type != "cpu":
+    if _independent or not _is_free_to_choose(threads):
         return False
     try:
         return os.getloadavg()[0] > _NOTABLE_LOAD * usable_cores()
     except OSError:  # the load average is not available
         return False
+
+
+def _is_free_to_choose(threads: int) -> bool:
+    is_decided = {"OMP_NUM_THREADS", "WORLD_SIZE"} & {*os.environ}
+    return threads > 1 and not is_decided and best_device().type == "cpu"
 
 
 def _fastest_number(threads: int) -> tuple[int, float]:

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 from headstart import progress, store
+from headstart.classifier import choose_threads_again
 from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.features import FEATURES_FRACTION, FeatureTimer, prepare_features, warm_up
@@ -237,7 +238,8 @@ class ComparisonSchedule:
     def is_changed_by(self, entry: ComparisonEntry, pace: float) -> bool:
         """Measure the costs again, and return whether the plan of an entry changes with them.
 
-        If so, its run in progress must restart, after `divide`.
+        If so, its run in progress must restart, after `divide`. Before that, the number of threads
+        is chosen again: beside new work of others, fewer threads can be several times as fast.
 
         Args:
             entry: The contender whose first run is in progress.
@@ -249,20 +251,28 @@ class ComparisonSchedule:
             for other in self.contenders
             if other is not entry and not other.has_ended_run and not other.is_solved
         ]
+        if choose_threads_again():
+            self.pace = 1.0  # relative to the timings that follow
+            self._time_again([entry, *others])
+            return self._is_changed(entry)
+
         timed = dict(self._costs)
         for contender in (entry, *others):
             self._costs[contender.name] = self._costs[contender.name].scaled(pace)
         if not self._is_changed(entry):
             self._costs = timed
             return False
+        self._time_again(others)
+        return self._is_changed(entry)
 
-        for other in others:
-            timer = self._timers.get(other.name)
+    def _time_again(self, entries: Sequence[ComparisonEntry]) -> None:
+        """Forget the timed steps of entries, and time some again."""
+        for entry in entries:
+            timer = self._timers.get(entry.name)
             if timer is not None:
                 timer.restart()
                 timer.measure()
-                self._costs[other.name] = timer.cost
-        return self._is_changed(entry)
+                self._costs[entry.name] = timer.cost
 
     def _is_changed(self, entry: ComparisonEntry) -> bool:
         """Return whether the costs as known now lead to another number of epochs."""
@@ -440,12 +450,10 @@ class ComparisonSchedule:
         for entry in waiting:
             if entry.name not in self._timers:  # the study was interrupted
                 self._start_timer(entry)
+        choose_threads_again()
         division = self._division()
         while waiting and not division.fits:
-            for entry in waiting:
-                self._timers[entry.name].restart()
-                self._timers[entry.name].measure()
-                self._costs[entry.name] = self._timers[entry.name].cost
+            self._time_again(waiting)
             self.pace = 1.0  # relative to these timings
             division = self._division()
             if self.context.seconds_spent() >= end:
