@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from headstart import store
+from headstart.api import _studies
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
@@ -322,9 +323,9 @@ def test_a_limit_that_leaves_a_contender_undertrained_is_refused_before_any_run(
     assert re.fullmatch(answer, refused.value.hint)
 
 
-def test_a_study_that_a_slow_machine_leaves_with_one_contender_ends_without_a_verdict(
-    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def cnn_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a machine become much slower when the first `cnn` is trained."""
     steps = {"mlp": 0.001, "cnn": 0.01}
 
     class Timer(RunTimer):
@@ -344,6 +345,12 @@ def test_a_study_that_a_slow_machine_leaves_with_one_contender_ends_without_a_ve
     monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", Timer)
     monkeypatch.setattr("headstart.studies._comparison_schedule._PATIENCE", 0.0)
     monkeypatch.setattr(TRAIN, slow_cnn)
+
+
+@pytest.mark.usefixtures("cnn_becomes_slow")
+def test_a_study_that_a_slow_machine_leaves_with_one_contender_ends_without_a_verdict(
+    data: SplitDataset, tmp_path: Path
+) -> None:
     config = ComparisonConfig(("mlp", "cnn"), (0, 1), 60.0, {"epochs": 2})
     finding = run_study(config, data, tmp_path / "study", command="headstart compare digits")
     verdict = finding.verdict
@@ -355,6 +362,16 @@ def test_a_study_that_a_slow_machine_leaves_with_one_contender_ends_without_a_ve
     assert finding.robustness is None
     page = write_report(tmp_path / "study").read_text()
     assert "No verdict on digits: the time limit is too short" in page
+
+
+@pytest.mark.usefixtures("cnn_becomes_slow")
+def test_without_a_complete_repeat_a_contender_without_time_ends_the_study_with_what_it_needs(
+    data: SplitDataset, tmp_path: Path
+) -> None:
+    config = ComparisonConfig(("mlp", "cnn"), (0,), 60.0, {"epochs": 2}, folds=3)
+    with pytest.raises(InputError, match=r"cnn needs about .* for 3 runs") as error:
+        run_study(config, data, tmp_path / "study", command="headstart compare digits")
+    assert "Run this instead: headstart compare digits --time-limit" in str(error.value)
 
 
 def test_a_time_limit_that_is_too_short_is_refused(data: SplitDataset, tmp_path: Path) -> None:
@@ -448,6 +465,18 @@ def test_a_recipe_is_read_from_the_file_that_is_named_without_its_time_limit(
         (tmp_path / "other.json").write_text(json.dumps(content))
         with pytest.raises(InputError, match=r"other\.json"):
             make_contenders((str(tmp_path / "other.json"),), {})
+
+
+def test_a_study_with_the_name_of_a_model_is_not_taken_for_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cnn", "cnn:fast", "./cnn"):
+        Path(name).mkdir(exist_ok=True)
+        Path(name, "study.json").write_text("{}")
+    assert _studies._without_studies(["cnn", "cnn:fast", "mlp"]) == ("cnn", "cnn:fast", "mlp")
+    with pytest.raises(InputError, match="is a study that is not finished"):
+        _studies._without_studies(["./cnn"])
 
 
 def test_a_folder_with_the_name_of_a_model_needs_a_path(
