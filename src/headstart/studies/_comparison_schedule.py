@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ from headstart.models.recipes import Recipe, resolve, with_net
 from headstart.results import JsonObject
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._folds import FoldRun, StudyFolds
+from headstart.studies._planned_entries import follow_planned_entries, planned_entries
 from headstart.studies._study import StudyContext
 from headstart.studies._time_division import Demand, Division, divide, least_seconds
 from headstart.studies._time_limit import TimeLimit, prediction_seconds
@@ -577,20 +578,8 @@ class ComparisonSchedule:
 
     def _write(self) -> None:
         """Write `budget.json`, so that a resumed study follows the plan."""
-        entries = {}
-        for entry in self.entries:
-            cost = self._costs.get(entry.name)
-            entries[entry.name] = {
-                "prepare": entry.prepare_seconds,
-                "net": entry.recipe.net.model_dump(include={"input_px"}),
-                "epochs": entry.epochs,
-                "least_epochs": entry.least_epochs,
-                "is_solved": entry.is_solved,
-                "is_prepared": entry.is_prepared and entry.role == "contender",
-                "cost": None if cost is None else asdict(cost),
-            }
         content = {
-            "entries": entries,
+            "entries": planned_entries(self.entries, self._costs),
             "seeds": self.planned_seeds,
             "has_controls": self.has_controls,
             "needed_seconds": self.needed_seconds,
@@ -605,13 +594,4 @@ class ComparisonSchedule:
         self.needed_seconds = written["needed_seconds"]
         self.left_out = dict(written.get("left_out", {}))
         self._is_planned = True
-        for entry in self.entries:
-            values = written["entries"][entry.name]
-            entry.prepare_seconds = values["prepare"]
-            entry.recipe = with_net(entry.recipe, **values["net"])
-            entry.epochs = values["epochs"]
-            entry.least_epochs = values["least_epochs"]
-            entry.is_solved = values["is_solved"]
-            entry.is_prepared = values["is_prepared"]
-            if values["cost"] is not None:
-                self._costs[entry.name] = RunCost(**values["cost"])
+        self._costs = follow_planned_entries(self.entries, written["entries"])

@@ -235,11 +235,13 @@ class TrainingRounds:
     def _restart(self, entry: ComparisonEntry) -> None:
         """Correct the plan of all runs that have not ended."""
         self._corrections[entry.name] = self._corrections.get(entry.name, 0) + 1
+        before = self.schedule.epochs(entry)
         self.schedule.divide()
         if entry.name in self.schedule.left_out:
             return
+        is_slower = self.schedule.epochs(entry) < before
         progress.say(
-            f"the machine became {'slower' if self.schedule.pace > 1 else 'faster'}: "
+            f"the machine became {'slower' if is_slower else 'faster'}: "
             f"{entry.name} restarts with {_epochs_text(entry)} for every seed."
         )
 
