@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from headstart.errors import InputError
-from headstart.evaluation import compute_metrics, selection_metric
+from headstart.evaluation import compute_metrics, score_or_none, selection_metric
 
 LABELS = np.array([0, 0, 0, 0, 1, 2, 2, 1])
 PROBABILITIES = np.random.default_rng(0).dirichlet([1, 1, 1], 8)
@@ -97,5 +97,6 @@ def test_a_function_that_fails_on_the_test_images_costs_no_finished_training(
 ) -> None:
     own = selection_metric(write(tmp_path, "def score(y, p):\n    return 1 / (len(y) - 3)\n"))
     labels = np.array([0, 1, 0])
-    assert own.score_or_none(labels, np.full((3, 2), 0.5)) is None
+    assert score_or_none(own, labels, np.full((3, 2), 0.5)) is None
+    assert score_or_none(str(tmp_path / "gone.py") + ":score", labels, np.full((3, 2), 0.5)) is None
     assert "WARNING: " in capsys.readouterr().err

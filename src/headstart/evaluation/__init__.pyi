@@ -131,6 +131,7 @@ from ._selection_gap import (
 )
 from ._selection_metric import (
     SelectionMetric as SelectionMetric,
+    score_or_none as score_or_none,
     selection_metric as selection_metric,
 )
 from ._simultaneous_tests import (

@@ -45,23 +45,6 @@ class SelectionMetric:
         check_predictions(labels, probabilities)
         return self._score(labels, probabilities)
 
-    def score_or_none(
-        self, labels: NDArray[np.int64], probabilities: NDArray[np.floating]
-    ) -> float | None:
-        """Return the score for a report; None with a warning if the user's function fails.
-
-        A finished training must not be lost because a function cannot score its test images.
-
-        Args:
-            labels: True classes of shape (N,), int64 in [0, K).
-            probabilities: Class probabilities of shape (N, K). Each row sums to 1.
-        """
-        try:
-            return self.score(labels, probabilities)
-        except InputError as error:
-            progress.warn(f"WARNING: {error.message}")
-            return None
-
     def try_out(self, labels: NDArray[np.int64], classes: int) -> None:
         """Call the function of a user once, with random probabilities, to find faults at once.
 
@@ -85,6 +68,28 @@ class SelectionMetric:
             images: Number of images behind it, which decides the number of decimals.
         """
         return f"{metric_name(self.name)} {score_text(self.name, score, images)}"
+
+
+def score_or_none(
+    metric: SelectionMetric | str,
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating],
+) -> float | None:
+    """Return a score for a report; None with a warning if the user's file or function fails.
+
+    A finished training must not be lost because its test images cannot be scored.
+
+    Args:
+        metric: The metric, or its name as `selection_metric` takes it.
+        labels: True classes of shape (N,), int64 in [0, K).
+        probabilities: Class probabilities of shape (N, K). Each row sums to 1.
+    """
+    try:
+        selected = selection_metric(metric) if isinstance(metric, str) else metric
+        return selected.score(labels, probabilities)
+    except InputError as error:
+        progress.warn(f"WARNING: {error.message}")
+        return None
 
 
 def selection_metric(name_or_file: str) -> SelectionMetric:

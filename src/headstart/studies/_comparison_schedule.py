@@ -77,8 +77,7 @@ class ComparisonSchedule:
         needed_seconds: A time limit with which every contender reaches its minimum number of
             epochs, with all seeds; None if this one is long enough.
         finished_runs: Number of contenders that are finished runs, which take no time.
-        left_out: What the contenders need that are not trained, in words, by their name: the time
-            is too short for them.
+        left_out: What each contender that was left out needs, in words, by its name.
     """
 
     entries: Sequence[ComparisonEntry]

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart import progress, store
+from headstart import store
 from headstart.data import SplitDataset, count_unreadable, describe, write_split
-from headstart.errors import InputError
-from headstart.evaluation import compute_metrics, selection_metric
+from headstart.evaluation import compute_metrics, score_or_none
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import MetricScore, PartMetrics, RunMetrics
 from headstart.training._run_files import (
@@ -36,7 +35,7 @@ def part_metrics(
     labels, groups = data.dataset.labels[rows], data.groups_of(part)
     by_metric = None
     if metric not in (SELECTS_BY_LOSS, "accuracy"):
-        score = _score_or_none(metric, labels, probabilities)
+        score = score_or_none(metric, labels, probabilities)
         by_metric = None if score is None else MetricScore(name=metric, score=score)
     return PartMetrics(
         **compute_metrics(labels, probabilities, groups).as_json(),
@@ -44,17 +43,6 @@ def part_metrics(
         unreadable=count_unreadable(data.dataset, part),
         metric=by_metric,
     )
-
-
-def _score_or_none(
-    metric: str, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
-) -> float | None:
-    """Return a score; None with a warning if the user's file is gone, or its function fails."""
-    try:
-        return selection_metric(metric).score(labels, probabilities)
-    except InputError as error:
-        progress.warn(f"WARNING: {error.message}")
-        return None
 
 
 def write_late_results(

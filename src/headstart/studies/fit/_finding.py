@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from headstart.data import SplitDataset
-from headstart.evaluation import apply_temperature, majority_class
+from headstart.evaluation import apply_temperature, majority_class, score_or_none
 from headstart.formatting import (
     approximate_duration,
     counted,
@@ -178,7 +178,8 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
     if not len(data.split.test):
         return None
     labels, raw = read_probabilities(folder, "test", data.class_names)
-    return climb.metric.score_or_none(labels, apply_temperature(raw, read_temperature(folder)))
+    probabilities = apply_temperature(raw, read_temperature(folder))
+    return score_or_none(climb.metric, labels, probabilities)
 
 
 def _by_other_metric(climb: Climb, test: PartMetrics) -> str:
