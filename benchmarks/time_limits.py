@@ -27,6 +27,7 @@ from headstart.data import SplitDataset, load, make_split
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._comparison_schedule import ComparisonSchedule
 from headstart.studies._study import StudyContext
 from headstart.studies._time_limit import TimeLimit
@@ -102,23 +103,24 @@ def equal_steps_rule(machine: Machine, limit: float) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         patch(f"{studies}_study.time", clock),
-        patch(f"{studies}_comparison_schedule.RunTimer", lambda recipe, _: Timer(machine, recipe)),
+        patch(f"{studies}_entry_costs.RunTimer", lambda recipe, _: Timer(machine, recipe)),
         patch(f"{studies}_training_rounds.train", machine.train),
         patch(f"{studies}_training_rounds.store.remove_folder", lambda _: None),
     ):
         seeds = tuple(range(SEEDS))
         entries = [ComparisonEntry(name, "contender", make_recipe(name), seeds) for name in MODELS]
         context = StudyContext(machine.data, Path(folder), 0.0)
-        schedule = ComparisonSchedule(entries, SEEDS, TimeLimit(limit), context)
+        plan = ComparisonPlan(entries, SEEDS)
+        schedule = ComparisonSchedule(plan, TimeLimit(limit), context)
         try:
-            schedule.plan()
+            schedule.make_plan()
             rounds = TrainingRounds(schedule)
             for seed in seeds:
                 if not rounds.train_seed(seed):
                     break
         except InputError:  # too short for a verdict
             return
-        for entry in schedule.contenders:
+        for entry in plan.contenders:
             epochs = entry.epochs or machine.resolved(entry.recipe).epochs or 1.0
             machine.epochs[entry.name] = [epochs] * len(entry.runs)
     machine.work(REPORT_SECONDS)

@@ -200,11 +200,11 @@ class SlowFeatures:
         self.clock, self.least_seconds = 2.0, seconds
         self.prepared: list[int] = []
         fake_time = SimpleNamespace(perf_counter=lambda: self.clock)
-        module = "headstart.studies._comparison_schedule"
+        features = "headstart.studies._comparison_features"
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
-        monkeypatch.setattr(f"{module}.warm_up", lambda *_: None)
-        monkeypatch.setattr(f"{module}.prepare_features", self.prepare)
-        monkeypatch.setattr(f"{module}.FeatureTimer", lambda *_: self)
+        monkeypatch.setattr("headstart.studies._comparison_schedule.warm_up", lambda *_: None)
+        monkeypatch.setattr(f"{features}.prepare_features", self.prepare)
+        monkeypatch.setattr(f"{features}.FeatureTimer", lambda *_: self)
         # Steps cost the same on any machine that runs this test.
         monkeypatch.setattr(RunTimer, "cost", RunCost(0.5, step, 0.0, steps_per_epoch=18))
         monkeypatch.setattr("headstart.studies._training_rounds._CORRECTIONS", 0)
@@ -309,7 +309,7 @@ def test_a_limit_that_leaves_a_contender_undertrained_is_refused_before_any_run(
         def cost(self) -> RunCost:
             return RunCost(0.5, steps[self.recipe.model], 0.0, steps_per_epoch=18)
 
-    monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", SlowTimer)
+    monkeypatch.setattr("headstart.studies._entry_costs.RunTimer", SlowTimer)
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained"))
     command = "headstart compare digits --models mlp,cnn --time-limit 20s --out study"
     config = ComparisonConfig(("mlp", "cnn"), (0, 1), 20.0)
@@ -342,7 +342,7 @@ def cnn_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
                 job.watch(done, 10.0 * done)
         return train(job)
 
-    monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", Timer)
+    monkeypatch.setattr("headstart.studies._entry_costs.RunTimer", Timer)
     monkeypatch.setattr("headstart.studies._comparison_schedule._PATIENCE", 0.0)
     monkeypatch.setattr(TRAIN, slow_cnn)
 

@@ -16,6 +16,7 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._comparison_schedule import ComparisonSchedule
 from headstart.studies._study import StudyContext
 from headstart.studies._time_limit import TimeLimit
@@ -26,7 +27,7 @@ from headstart.training import RunCost, TrainingJob
 SECONDS_PER_STEP = {"mlp": 0.002, "cnn": 0.03}
 SETUP = 0.2
 LEAST_CNN = 0.99 * 40 / 6  # epochs
-SCHEDULE, ROUNDS = "headstart.studies._comparison_schedule", "headstart.studies._training_rounds"
+COSTS, ROUNDS = "headstart.studies._entry_costs", "headstart.studies._training_rounds"
 Pace = Callable[[float], float]
 
 
@@ -115,11 +116,11 @@ class Study:
     rounds: TrainingRounds
 
     def epochs_of(self, name: str) -> list[float]:
-        entry = next(entry for entry in self.schedule.entries if entry.name == name)
+        entry = next(entry for entry in self.schedule.plan.entries if entry.name == name)
         return [self.machine.epochs[run.name] for run in entry.runs.values()]
 
     def seeds(self) -> list[tuple[int, ...]]:
-        return [tuple(entry.runs) for entry in self.schedule.contenders]
+        return [tuple(entry.runs) for entry in self.schedule.plan.contenders]
 
 
 def proposed_seconds(error: InputError) -> float:
@@ -160,7 +161,7 @@ def compare(
         machines.append(machine)
         fake_time = SimpleNamespace(perf_counter=lambda: machine.clock)
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
-        monkeypatch.setattr(f"{SCHEDULE}.RunTimer", machine.timer)
+        monkeypatch.setattr(f"{COSTS}.RunTimer", machine.timer)
         monkeypatch.setattr(f"{ROUNDS}.train", machine.train)
         monkeypatch.setattr(f"{ROUNDS}.store.remove_folder", lambda _: None)
         recipes = {name: make_recipe(name.partition(":")[0]) for name in names}
@@ -169,8 +170,9 @@ def compare(
             for name, recipe in recipes.items()
         ]
         context = StudyContext(data, tmp_path / out, 0.0)
-        schedule = ComparisonSchedule(entries, seeds, TimeLimit(limit, when_slow), context)
-        schedule.plan()
+        plan = ComparisonPlan(entries, seeds)
+        schedule = ComparisonSchedule(plan, TimeLimit(limit, when_slow), context)
+        schedule.make_plan()
         rounds = TrainingRounds(schedule)
         for seed in range(seeds if trained_seeds is None else trained_seeds):
             if not rounds.train_seed(seed):
@@ -207,15 +209,15 @@ def test_a_run_that_fails_early_is_not_taken_for_a_cheap_one(
 ) -> None:
     planned = compare(60.0, trained_seeds=0, out="planned").schedule
     study = compare(60.0, failing=(("cnn", 0),), trained_seeds=1)
-    for before, entry in zip(planned.entries, study.schedule.entries, strict=True):
+    for before, entry in zip(planned.plan.entries, study.schedule.plan.entries, strict=True):
         seconds = study.schedule.expected_seconds(entry)
         assert seconds == pytest.approx(planned.expected_seconds(before), rel=0.01)
     assert study.seeds() == [(0,), ()]
-    assert "seed 0 failed" in study.schedule.contenders[1].failures[0]
+    assert "seed 0 failed" in study.schedule.plan.contenders[1].failures[0]
 
     study = compare(60.0, failing=(("cnn", 0),), out="all")
     assert study.seeds() == [(0, 1, 2), (1, 2)]
-    assert study.schedule.contenders[1].ended_seeds == [0, 1, 2]
+    assert study.schedule.plan.contenders[1].ended_seeds == [0, 1, 2]
     assert study.machine.clock <= 60
 
 
@@ -230,7 +232,7 @@ def test_seeds_that_are_not_needed_are_not_blamed_on_the_time_limit(
 def test_with_enough_time_the_recipes_keep_their_epochs(compare: Callable[..., Study]) -> None:
     study = compare(600.0)
     assert study.epochs_of("cnn") == [40, 40, 40]
-    assert [entry.epochs for entry in study.schedule.entries] == [None, None]
+    assert [entry.epochs for entry in study.schedule.plan.entries] == [None, None]
 
 
 def test_a_slow_moment_while_steps_are_timed_does_not_decide(
@@ -254,8 +256,8 @@ def test_a_slow_moment_that_ends_after_a_few_steps_does_not_decide(
     compare: Callable[..., Study], names: tuple[str, ...]
 ) -> None:
     study = compare(60.0, slow_until(20.0, 100.0), names=names)
-    assert study.schedule.left_out == {}, "the steps were timed again before that"
-    assert study.schedule.needed_seconds is None
+    assert study.schedule.plan.left_out == {}, "the steps were timed again before that"
+    assert study.schedule.plan.needed_seconds is None
     assert min(study.epochs_of("cnn")) >= LEAST_CNN
     assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
     assert len(set(study.epochs_of("cnn"))) == 1
@@ -274,8 +276,8 @@ def test_where_the_machine_stays_slow_the_study_is_refused_before_its_runs(
     assert "mlp" not in refused.value.message
     needed = proposed_seconds(refused.value)
     longer = compare(needed, lambda _: 15.0, out="longer")
-    assert longer.schedule.planned_seeds == 3
-    assert longer.schedule.left_out == {}
+    assert longer.schedule.plan.planned_seeds == 3
+    assert longer.schedule.plan.left_out == {}
     assert needed < 1.6 * longer.machine.clock
 
 
@@ -283,23 +285,23 @@ def test_of_three_contenders_the_one_without_time_is_left_out_and_the_others_are
     compare: Callable[..., Study],
 ) -> None:
     study = compare(25.0, lambda _: 4.0, names=("mlp", "cnn", "mlp:fast"))
-    assert list(study.schedule.left_out) == ["cnn"]
+    assert list(study.schedule.plan.left_out) == ["cnn"]
     assert study.seeds() == [(0, 1), (0, 1)]
-    assert [entry.name for entry in study.schedule.contenders] == ["mlp", "mlp:fast"]
-    assert study.schedule.can_decide
-    assert study.schedule.needed_seconds is not None
+    assert [entry.name for entry in study.schedule.plan.contenders] == ["mlp", "mlp:fast"]
+    assert study.schedule.plan.can_decide
+    assert study.schedule.plan.needed_seconds is not None
     assert study.machine.clock <= 25.0
 
     resumed = compare(25.0, names=("mlp", "cnn", "mlp:fast"))
-    assert resumed.schedule.left_out == study.schedule.left_out
+    assert resumed.schedule.plan.left_out == study.schedule.plan.left_out
 
 
 def test_a_contender_is_left_out_during_its_first_run_if_the_machine_becomes_too_slow(
     compare: Callable[..., Study], machines: list[Machine]
 ) -> None:
     study = compare(60.0, slow_from(5.6, 40.0))
-    assert list(study.schedule.left_out) == ["cnn"]
-    assert not study.schedule.can_decide
+    assert list(study.schedule.plan.left_out) == ["cnn"]
+    assert not study.schedule.plan.can_decide
     assert study.epochs_of("mlp") == [40], "what was trained before stays"
     assert study.rounds.seeds == []
     assert study.machine.clock <= 60
@@ -313,7 +315,7 @@ def test_a_machine_that_becomes_a_bit_slower_does_not_cost_the_verdict(
     compare: Callable[..., Study],
 ) -> None:
     study = compare(14.0, slow_from(5.0, 1.4))
-    assert study.schedule.left_out == {}
+    assert study.schedule.plan.left_out == {}
     assert study.epochs_of("cnn")[0] >= LEAST_CNN
     assert study.machine.clock <= 1.1 * 14.0
 
@@ -356,7 +358,7 @@ def test_a_limit_that_is_too_short_for_all_seeds_costs_seeds_not_the_minimum_of_
     compare: Callable[..., Study],
 ) -> None:
     study = compare(14.5)
-    cnn = next(entry for entry in study.schedule.entries if entry.name == "cnn")
+    cnn = next(entry for entry in study.schedule.plan.entries if entry.name == "cnn")
     assert len(cnn.runs) < 3
     assert study.epochs_of("cnn")[0] >= LEAST_CNN
 
@@ -382,7 +384,7 @@ def test_on_any_machine_all_seeds_take_the_same_steps_and_contenders_share_seeds
     rng = np.random.default_rng(number)
     factors = rng.choice([1.0, 1.0, 1.5, 3.0, 8.0], 100)
     study = compare(45.0, lambda clock: float(factors[min(99, int(clock / 2))]))
-    assert study.schedule.left_out == {}
+    assert study.schedule.plan.left_out == {}
     for name in ("mlp", "cnn"):
         assert len(set(study.epochs_of(name))) == 1
     assert study.epochs_of("cnn")[0] >= LEAST_CNN

@@ -24,6 +24,7 @@ from headstart.studies._comparison_entries import (
     WITHOUT_PLAN_SUFFIX,
     ComparisonEntry,
 )
+from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._comparison_results import EntryResults, compare_entries
 from headstart.studies._comparison_schedule import ComparisonSchedule
 from headstart.studies._comparison_verdict import VerdictRules
@@ -173,23 +174,24 @@ class ComparisonConfig(Study[Comparison]):
 
         waiting = [entry for entry in entries if not entry.runs]
         limit = TimeLimit(self.time_limit, self.when_slow)
-        schedule = ComparisonSchedule(waiting, len(design.runs), limit, context, design.folds)
-        schedule.finished_runs = len(entries) - len(waiting)
+        finished = len(entries) - len(waiting)
+        plan = ComparisonPlan(waiting, len(design.runs), design.runs_per_seed, finished)
+        schedule = ComparisonSchedule(plan, limit, context, design.folds)
         looks = StudyLooks(context.folder, self.until_decided, self.margin)
         notes = _notes_of_other_training(entries, context.data)
         if waiting:
-            schedule.plan()
+            schedule.make_plan()
             notes += _train(schedule, design.runs, looks, design.part)
 
         results = self._compare(entries, baselines, design, looks, schedule)
         verdict, robustness, slices = results.verdict, None, None
-        if schedule.left_out:
-            assert schedule.needed_seconds is not None, "it is known what was left out"
-            change = verdict_without_left_out if schedule.can_decide else no_verdict
-            needed = schedule.needed_seconds
-            verdict = change(verdict, schedule.left_out, schedule.answer, needed)
+        if plan.left_out:
+            assert plan.needed_seconds is not None, "it is known what was left out"
+            change = verdict_without_left_out if plan.can_decide else no_verdict
+            needed = plan.needed_seconds
+            verdict = change(verdict, plan.left_out, schedule.answer, needed)
             notes += design.notes_of_short_runs()
-        if schedule.can_decide:
+        if plan.can_decide:
             robustness, slices = examine_verdict(
                 entries, results, design.part, self.margin, context
             )
@@ -220,7 +222,7 @@ class ComparisonConfig(Study[Comparison]):
             return compare_entries(entries, baselines, part, folder, None, rules, design.folds)
 
         count = max(len(entry.runs) for entry in entries)
-        rules = VerdictRules(self.margin, looks.at(count, schedule.planned_seeds))
+        rules = VerdictRules(self.margin, looks.at(count, schedule.plan.planned_seeds))
         results = compare_entries(entries, baselines, part, folder, design.groups, rules)
         looks.record(count, results.verdict.outcome)
         return results
@@ -302,15 +304,16 @@ def _train(
     Returns:
         Sentences about what the time limit cost.
     """
-    runs = schedule.planned_seeds * len(schedule.contenders)
-    runs += schedule.runs_per_seed * len(schedule.controls)
+    plan = schedule.plan
+    runs = plan.planned_seeds * len(plan.contenders)
+    runs += plan.runs_per_seed * len(plan.controls)
     with progress.task("compare", runs, "runs") as task:
         rounds = TrainingRounds(schedule, task.advance)
         for seed in seeds:
             if not rounds.train_seed(seed):
                 break
-            data, most = schedule.context.data, schedule.planned_seeds
-            if looks.is_decided(schedule.contenders, most, data, part):
+            data, most = schedule.context.data, plan.planned_seeds
+            if looks.is_decided(plan.contenders, most, data, part):
                 break
         rounds.train_controls()
     return rounds.notes()

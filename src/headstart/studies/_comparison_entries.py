@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from headstart.data import SplitDataset
 from headstart.models.recipes import Recipe
-from headstart.results import (
-    EvaluationPart,
-)
+from headstart.results import EvaluationPart
 from headstart.training import read_correct
 
 CONTROL_SUFFIX = " (random weights)"
@@ -63,6 +61,13 @@ class ComparisonEntry:
     def model_name(self) -> str:
         """The name of the contender that it is a variant of, or its own name."""
         return self.name.removesuffix(CONTROL_SUFFIX).removesuffix(WITHOUT_PLAN_SUFFIX)
+
+    @property
+    def planned_recipe(self) -> Recipe:
+        """The recipe of all its runs, with the planned number of epochs."""
+        if self.epochs is None:
+            return self.recipe
+        return self.recipe.model_copy(update={"epochs": self.epochs})
 
     @property
     def ended_seeds(self) -> list[int]:

@@ -38,6 +38,11 @@ class StudyDesign:
         return self.run_numbers(self.seeds)
 
     @property
+    def runs_per_seed(self) -> int:
+        """The number of runs that test all images: one, or one per fold."""
+        return 1 if self.folds is None else self.folds.folds.count
+
+    @property
     def groups(self) -> NDArray[np.int64] | None:
         """The group of each evaluated image, int64 of shape (N,), for tests over groups.
 

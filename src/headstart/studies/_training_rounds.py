@@ -59,15 +59,14 @@ class TrainingRounds:
 
     def _fits(self) -> bool:
         """Return whether the time allows one more seed of all contenders."""
-        schedule = self.schedule
-        limit = schedule.limit
+        plan, limit = self.schedule.plan, self.schedule.clock.limit
         if limit.seconds is None or self._is_first_round():
             return True
-        if limit.when_slow == "lengthen" and len(self.seeds) < schedule.planned_seeds:
+        if limit.when_slow == "lengthen" and len(self.seeds) < plan.planned_seeds:
             return True
         # A repeat of a cross-validation counts only if all of its folds end in time.
-        runs = schedule.runs_per_seed - len(self.seeds) % schedule.runs_per_seed
-        return self._end_in_time(schedule.contenders * runs, _LATE_SHARE)
+        runs = plan.runs_per_seed - len(self.seeds) % plan.runs_per_seed
+        return self._end_in_time(plan.contenders * runs, _LATE_SHARE)
 
     def train_seed(self, seed: int) -> bool:
         """Train all contenders with one more seed, if it ends in time.
@@ -80,14 +79,14 @@ class TrainingRounds:
         try:
             if not self._fits():
                 raise OutOfTime
-            self._train_all(self.schedule.contenders, seed)
+            self._train_all(self.schedule.plan.contenders, seed)
         except OutOfTime:
             self.is_out_of_time = True
-            for entry in self.schedule.contenders:
+            for entry in self.schedule.plan.contenders:
                 entry.runs.pop(seed, None)
                 entry.failures.pop(seed, None)
             return False
-        if not self.schedule.can_decide:
+        if not self.schedule.plan.can_decide:
             return False
         self.seeds.append(seed)
         return True
@@ -95,11 +94,11 @@ class TrainingRounds:
     def train_controls(self) -> None:
         """Train the controls for which there is time, with the first seed of their contender."""
         schedule = self.schedule
-        if not schedule.can_decide:
+        if not schedule.plan.can_decide:
             return
-        for entry in schedule.controls:
-            is_affordable = schedule.limit.when_slow == "lengthen"
-            runs = entry.seeds[: schedule.runs_per_seed]
+        for entry in schedule.plan.controls:
+            is_affordable = schedule.clock.limit.when_slow == "lengthen"
+            runs = entry.seeds[: schedule.plan.runs_per_seed]
             if is_affordable or self._end_in_time([entry] * len(runs), _LATE_SHARE):
                 if not entry.is_prepared:
                     schedule.prepare(entry)
@@ -109,18 +108,19 @@ class TrainingRounds:
     def notes(self) -> list[str]:
         """Return sentences about what the time limit, and a slow machine, cost."""
         schedule = self.schedule
-        limit = schedule.limit.seconds
+        limit = schedule.clock.limit.seconds
         if limit is None:
             return []
         notes = []
-        runs_per_seed = schedule.runs_per_seed
-        finished, requested = len(self.seeds) // runs_per_seed, schedule.seeds // runs_per_seed
+        plan = schedule.plan
+        finished = len(self.seeds) // plan.runs_per_seed
+        requested = plan.seeds // plan.runs_per_seed
         if self.is_out_of_time:
             seeds = counted(requested, "seed" if schedule.folds is None else "repeat")
             notes.append(f"The time limit left time for {finished} of {seeds}.")
         left_out = [
             entry.name
-            for entry in schedule.entries
+            for entry in plan.entries
             if entry.role == "control" and not entry.run_durations
         ]
         if left_out:
@@ -130,7 +130,7 @@ class TrainingRounds:
                 f"The machine became slower: a run took {self.slowest:.1f} times as long as timed "
                 "steps promised."
             )
-        late = -schedule.left_seconds()
+        late = -schedule.clock.left_seconds()
         if late > _NOTED_LATE_SHARE * limit:
             notes.append(
                 f"The study took about {approximate_duration(late)} longer than its limit."
@@ -139,15 +139,15 @@ class TrainingRounds:
 
     def _is_first_round(self) -> bool:
         """Return whether the first seed, or the first repeat of all folds, is not complete."""
-        return len(self.seeds) < self.schedule.runs_per_seed
+        return len(self.seeds) < self.schedule.plan.runs_per_seed
 
     def _end_in_time(self, entries: Sequence[ComparisonEntry], late_share: float) -> bool:
         """Return whether one run of each of these entries ends in time."""
-        schedule = self.schedule
-        if schedule.limit.seconds is None:
+        clock = self.schedule.clock
+        if clock.limit.seconds is None:
             return True
-        seconds = sum(schedule.expected_seconds(entry) for entry in entries)
-        return seconds <= schedule.left_seconds() + late_share * schedule.limit.seconds
+        seconds = sum(self.schedule.expected_seconds(entry) for entry in entries)
+        return seconds <= clock.left_seconds() + late_share * clock.limit.seconds
 
     def _may_continue(self, waiting: Sequence[ComparisonEntry], late_seconds: float = 0.0) -> bool:
         """Return whether a seed that has begun is completed. The first seed always is.
@@ -156,7 +156,7 @@ class TrainingRounds:
             waiting: The contenders that still need a run.
             late_seconds: Seconds of the run in progress that are left.
         """
-        limit = self.schedule.limit
+        limit = self.schedule.clock.limit
         if limit.seconds is None or limit.when_slow == "lengthen" or self._is_first_round():
             return True
         late_share = _LATE_SHARE_OF_ROUND - late_seconds / limit.seconds
@@ -169,11 +169,11 @@ class TrainingRounds:
             OutOfTime: The seed would end too late.
         """
         waiting = list(entries)
-        while waiting and self.schedule.can_decide:
+        while waiting and self.schedule.plan.can_decide:
             if not self._may_continue(waiting):
                 raise OutOfTime
             self._train(waiting.pop(0), seed, waiting)
-            waiting = [entry for entry in waiting if entry.name not in self.schedule.left_out]
+            waiting = [entry for entry in waiting if entry.name not in self.schedule.plan.left_out]
 
     def _train(self, entry: ComparisonEntry, seed: int, waiting: Sequence[ComparisonEntry]) -> None:
         """Train one run, restart it if the plan is corrected meanwhile, and record it.
@@ -191,7 +191,7 @@ class TrainingRounds:
         folder, summary = self._folder(entry, seed), None
         while True:
             expected, started = schedule.expected_seconds(entry), schedule.context.seconds_spent()
-            recipe, watch = schedule.recipe(entry), self._watch(entry, waiting)
+            recipe, watch = entry.planned_recipe, self._watch(entry, waiting)
             try:
                 with progress.muted():
                     job = TrainingJob(recipe, run.data, run.seed, folder, watch=watch)
@@ -203,7 +203,7 @@ class TrainingRounds:
             except PaceChanged:
                 store.remove_folder(folder)
                 self._restart(entry)
-                if entry.name in schedule.left_out:
+                if entry.name in schedule.plan.left_out:
                     return
                 continue
             except OutOfTime:
@@ -228,18 +228,18 @@ class TrainingRounds:
         elif summary.reused:
             seconds = summary.seconds.total - summary.seconds.prepare
         elif expected >= _NOTED_SECONDS and entry.role == "contender":
-            self.schedule.pace = seconds / expected
+            self.schedule.clock.pace = seconds / expected
             self.slowest = max(self.slowest, seconds / expected)
         entry.run_durations.append(seconds)
 
     def _restart(self, entry: ComparisonEntry) -> None:
         """Correct the plan of all runs that have not ended."""
         self._corrections[entry.name] = self._corrections.get(entry.name, 0) + 1
-        before = self.schedule.epochs(entry)
+        before = self.schedule.costs.epochs(entry)
         self.schedule.divide()
-        if entry.name in self.schedule.left_out:
+        if entry.name in self.schedule.plan.left_out:
             return
-        is_slower = self.schedule.epochs(entry) < before
+        is_slower = self.schedule.costs.epochs(entry) < before
         progress.say(
             f"the machine became {'slower' if is_slower else 'faster'}: "
             f"{entry.name} restarts with {_epochs_text(entry)} for every seed."
@@ -251,11 +251,11 @@ class TrainingRounds:
         The watch over a further seed gives it up as soon as it is known to end too late.
         """
         schedule = self.schedule
-        cost = schedule.cost(entry)
-        if schedule.limit.seconds is None or cost is None or entry.role == "control":
+        cost = schedule.costs.cost(entry)
+        if schedule.clock.limit.seconds is None or cost is None or entry.role == "control":
             return None
         if entry.has_ended_run and not entry.is_solved:
-            steps = round(schedule.epochs(entry) * cost.steps_per_epoch)
+            steps = round(schedule.costs.epochs(entry) * cost.steps_per_epoch)
             return _TimeWatch(steps, lambda seconds: self._may_continue(waiting, seconds))
         if entry.has_ended_run:
             return None
@@ -274,8 +274,8 @@ class _PaceWatch:
 
     def __init__(self, schedule: ComparisonSchedule, entry: ComparisonEntry, cost: RunCost) -> None:
         self._schedule, self._entry, self._cost = schedule, entry, cost
-        self._steps = schedule.epochs(entry) * cost.steps_per_epoch
-        self._expected_seconds = cost.seconds(schedule.epochs(entry))
+        self._steps = schedule.costs.epochs(entry) * cost.steps_per_epoch
+        self._expected_seconds = cost.seconds(schedule.costs.epochs(entry))
         self._first: tuple[int, float] | None = None
         self._is_done = False
 
@@ -306,7 +306,7 @@ class _PaceWatch:
         cost = self._cost
         validations = done // cost.steps_per_epoch - self._first[0] // cost.steps_per_epoch
         pace = elapsed / (steps * cost.step + validations * cost.validation)
-        is_slower = pace > _SLOWER and self._schedule.limit.when_slow == "shorten"
+        is_slower = pace > _SLOWER and self._schedule.clock.limit.when_slow == "shorten"
         is_notable = pace < _FASTER or is_slower
         if is_notable and self._schedule.is_changed_by(self._entry, pace):
             raise PaceChanged
