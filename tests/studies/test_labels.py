@@ -34,6 +34,7 @@ from headstart.studies._grid_runs import run_grid
 from headstart.studies._label_matching import (
     CurvesComparison,
     _needs_sentence,
+    _sentence,
     compare_label_curves,
     reference_of,
 )
@@ -417,6 +418,15 @@ def test_the_sentence_claims_nothing_beyond_the_range() -> None:
     )
     assert same.comparisons[0].crossing is None
     assert same.comparisons[0].leader is None
+
+    wide = [
+        difference.model_copy(update={"interval": (-1.0, 0.2)})
+        for difference in same.comparisons[0].differences
+    ]
+    unknown = same.comparisons[0].model_copy(update={"differences": tuple(wide)})
+    assert _sentence(unknown, "test", 2000).endswith(
+        "labels per class, but the 95% intervals are too wide to limit it."
+    )
 
     meet = compare_lines(slow=(0.1, 0.25), quick=(0.55, 0.10))
     assert "With 1,000 labels per class, the difference is no longer significant." in meet.sentence

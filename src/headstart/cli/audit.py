@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app, _options
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next_step
 from headstart.formatting import printable
 
 
@@ -51,5 +52,6 @@ def audit(
     given["resize"] = given["resize"].value
     result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
     _app.print_result(result, as_json, lambda printed: printed.table())
+    print_next_step(result.finding.next_command, is_silent=as_json or quiet)
     if not as_json:
         print(printable(f"Report: {result.finding.report}"))

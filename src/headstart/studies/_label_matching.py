@@ -245,10 +245,12 @@ def _sentence(comparison: LabelComparison, part: EvaluationPart, images: int) ->
         measured_range = " to ".join(
             f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))
         )
+        bound = f": at most {points(largest)} points either way (95% intervals)"
+        if largest >= 0.5:  # such as one interval of two seeds, which t makes very wide
+            bound = ", but the 95% intervals are too wide to limit it"
         return (
             f"No significant difference between {comparison.a} and {comparison.b} with "
-            f"{_per_class(measured_range)}: at most {points(largest)} points either way (95% "
-            "intervals)."
+            f"{_per_class(measured_range)}{bound}."
         )
     if comparison.match is None or comparison.crossing is None:
         return (

@@ -238,7 +238,8 @@ def _match_rows(comparison: LabelComparison, counts: Sequence[int]) -> tuple[Mat
         low, high = match.factor_interval
         start = "any" if low is None else ratio(low)
         end = "any" if high is None else ratio(high)
+        interval = "any" if low is None and high is None else f"{start} to {end}"
         per_class = match.needs.per_class
         needs = ABSENT if per_class is None else interpolated_count(per_class)
-        rows.append(MatchRow(match, needs, _factor_text(match, counts), f"{start} to {end}"))
+        rows.append(MatchRow(match, needs, _factor_text(match, counts), interval))
     return tuple(rows)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def audit_table(report: AuditReport) -> RenderableType:
-    """Return a table of the findings, most important first, and the command to type next."""
+    """Return a table of the findings, most important first."""
     return ResponsiveTable(lambda _: _audit_group(report))
 
 
@@ -32,7 +32,6 @@ def _audit_group(report: AuditReport) -> RenderableType:
         *sentences([summary], "bold"),
         *sentences(filter(None, [absent_findings(report)]), "dim"),
         *sentences(report.notes, "dim"),
-        *sentences([f"Next: {report.next_command}"]),
     )
 
 
