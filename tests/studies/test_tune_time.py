@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,13 @@ from headstart.studies._grid import grid_jobs
 from headstart.studies.tune import (
     _budget,
     _finding_sentences,
+    _more_epochs,
     _search_plan,
     _storage,
     _study,
     _successive_halving,
 )
+from headstart.studies.tune._more_epochs import MoreEpochs
 from headstart.studies.tune._storage import open_storage
 from headstart.studies.tune._successive_halving import Search
 from headstart.studies.tune._time_plan import RESERVED, divide_time, least_limit
@@ -297,7 +300,7 @@ def test_the_verdict_says_why_only_the_defaults_had_a_full_run(
     search: Any = SimpleNamespace(
         plan={"searches": True, "retrains": False},
         config=SimpleNamespace(time_limit=limit, trials=None),
-        trials=SimpleNamespace(all=lambda: ["defaults", *others]),
+        trials=SimpleNamespace(all=lambda: ["defaults", *others], recall=lambda _: None),
         is_default=lambda trial: trial == "defaults",
         best_short_run=lambda: best_short_run,
         metric=None,
@@ -385,14 +388,64 @@ def test_more_time_never_means_less_of_a_search() -> None:
     assert least == pytest.approx(least_limit(FULL_RUN) / FULL_RUN, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("losses", "left", "stages", "trained", "expected"),
+    [
+        ([0.9, 0.5, 0.4, 0.3], 5.0, None, 4.0, MoreEpochs(4.0, 6.0, 5.0, 4)),
+        ([0.9, 0.3, 0.4, 0.4], 5.0, None, 4.0, MoreEpochs(4.0, None, 0.0, 2)),  # overfitted
+        ([0.9, 0.5, 0.4, 0.3], 1.0, None, 4.0, None),  # too little time
+        ([0.9, 0.5, 0.4, 0.3], 5.0, 2, 4.0, None),  # only the top of a backbone has learned
+        ([0.9, 0.5], 5.0, None, 2.0, None),  # the run was shortened itself
+    ],
+)
+def test_the_defaults_are_continued_while_their_validation_loss_falls(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    losses: list[float],
+    left: float,
+    stages: int | None,
+    trained: float,
+    expected: MoreEpochs | None,
+) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps({"stages": stages}))
+    curves = {"validation_loss": np.array(losses)}
+    monkeypatch.setattr(_more_epochs, "read_curves", lambda _: curves)
+    monkeypatch.setattr(_more_epochs, "read_metrics", lambda _: SimpleNamespace(epochs=trained))
+    search: Any = SimpleNamespace(
+        plan={"ends": 20.0, "epochs": 4.0},
+        clock=lambda: 20.0 - left,
+        defaults=SimpleNamespace(epochs=4.0),
+        rungs=[{0: SimpleNamespace(facts={"epochs": 4.0, "seconds": 10.0})}],
+    )
+    decision = _more_epochs._decide(search, tmp_path)
+    assert decision == expected
+    if decision is None:
+        return
+    search.trials = SimpleNamespace(recall=lambda _: vars(decision))
+    words = _finding_sentences._more_epochs_words(search)
+    is_continued = decision.epochs is not None
+    assert ("Continued to 6 epochs" in words) == is_continued
+    assert ("lowest in epoch 2 of 4" in words) != is_continued
+
+
 def test_a_short_limit_evaluates_one_full_run_or_the_defaults_alone(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from headstart.execution._job import attempt as real
 
     clock, an_epoch = [0.0], 0.7  # seconds
+    stopped: list[Job] = []
+    storages: dict[str, MemoryStorage] = {}
+
+    def storage(*place: object) -> MemoryStorage:
+        return storages.setdefault(str(place), MemoryStorage())
+
+    monkeypatch.setattr(_storage, "_sqlite_storage", storage)
 
     def attempt(job: Job, data: SplitDataset) -> Outcome:
+        if job.after is not None and not stopped:
+            stopped.append(job)
+            raise KeyboardInterrupt
         outcome = real(job, data)
         assert outcome.summary is not None
         if outcome.summary.reused:
@@ -431,6 +484,22 @@ def test_a_short_limit_evaluates_one_full_run_or_the_defaults_alone(
     assert marked["is_default"] == (finding["best"] == finding["defaults"])
     assert marked["rungs"][1]["accuracy"] == validation
     assert "The time limit left time for one full run" in " ".join(finding["sentences"])
+
+    # More than one full run, but too little for a search: the defaults are continued, also by the
+    # same command after an interruption.
+    with pytest.raises(KeyboardInterrupt):
+        tune(5.5)
+    finding = tune(5.5)
+    tuned, defaults = finding["contenders"]
+    assert [tuned["name"], defaults["name"], defaults["epochs"]] == ["tuned", "defaults", [4]]
+    assert 4 < tuned["epochs"][0] <= 7.5 and finding["defaults"]["epochs"] == 4
+    scores = [row["validation"]["accuracy"] for row in (tuned, defaults)]
+    assert finding["validation"]["accuracy"] == max(scores)
+    is_better = scores[0] > scores[1]
+    assert finding["best"]["epochs"] == (tuned if is_better else defaults)["epochs"][0]
+    assert Path(finding["run"]).name == ("tuned-seed1" if is_better else "defaults-seed1")
+    words = " ".join([*finding["sentences"], finding["verdict"]["sentence"]])
+    assert ("was continued after 4 epochs" if is_better else "it was not better") in words
 
     finding = tune(2.8)
     assert [contender["name"] for contender in finding["contenders"]] == ["defaults"]

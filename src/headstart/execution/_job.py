@@ -38,6 +38,7 @@ class Job:
         split: The split of this run, such as that of a fold; None for that of the study.
         precision: What the recipe's precision stands for in this study. None until the job is sent
             to a worker; see `with_decided_precision`.
+        after: Folder of a finished run to continue with more epochs; None for most runs.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Job:
     train: NDArray[np.int64] | None = None
     precision: DecidedPrecision | None = None
     split: Split | None = None
+    after: Path | None = None
 
     def visible_data(self, data: SplitDataset) -> SplitDataset:
         """Return what this run may see of the data that all jobs share."""
@@ -154,8 +156,9 @@ def attempt(job: Job, data: SplitDataset) -> Outcome:
     """
     from headstart.training import train  # with torch: seconds
 
+    visible = job.visible_data(data)
     training_job = TrainingJob(
-        job.recipe, job.visible_data(data), job.seed, job.folder, precision=job.precision
+        job.recipe, visible, job.seed, job.folder, after=job.after, precision=job.precision
     )
     try:
         with progress.muted():  # the study reports its plan and its results
@@ -181,7 +184,7 @@ def known_outcome(job: Job, data: SplitDataset) -> Outcome | None:
     Its run is already finished, or its folder holds something else.
     """
     visible = job.visible_data(data)
-    identity = run_identity(job.recipe, visible, job.seed)
+    identity = run_identity(job.recipe, visible, job.seed, job.after)
     try:
         metrics = load_finished_run(job.folder, identity, visible)
     except InputError as error:

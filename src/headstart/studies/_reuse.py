@@ -32,9 +32,8 @@ def copy_finished_runs(jobs: Sequence[Job], data: SplitDataset, folder: Path) ->
             continue
         if finished is None:
             finished = _finished_runs(folder)
-        run = finished.get(
-            _key(run_identity(job.recipe, job.visible_data(data), job.seed).as_json())
-        )
+        identity = run_identity(job.recipe, job.visible_data(data), job.seed, job.after)
+        run = finished.get(_key(identity.as_json()))
         if run is not None and _is_intact(run):
             store.copy_folder(run, job.folder)
             copied += 1

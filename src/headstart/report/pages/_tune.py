@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,7 +143,7 @@ def _search_sections(finding: Tuning) -> SearchSections:
             for key, value in _best_of_search(finding).items()
         ),
         are_defaults_kept=finding.best == finding.defaults,
-        keys=tuple(dict.fromkeys([*(axis.key for axis in axes), *finding.best])),
+        keys=_trial_keys(finding, [axis.key for axis in axes]),
         importance=tuple(ImportanceRow(key, share, share / largest) for key, share in importance),
         hidden_settings=len(axes[MAX_SETTINGS:]),
         trials=tuple(ranked[:MAX_TRIALS_LISTED]),
@@ -159,11 +160,18 @@ def _search_sections(finding: Tuning) -> SearchSections:
     )
 
 
+def _trial_keys(finding: Tuning, first: Sequence[str]) -> tuple[str, ...]:
+    """Return the hyper-parameters of the trials, with some of them first."""
+    keys = dict.fromkeys([*first, *finding.best])
+    return tuple(key for key in keys if any(key in trial.values for trial in finding.trials))
+
+
 def _best_of_search(finding: Tuning) -> JsonObject:
     """Return the values of the recipe that is compared with the defaults, else of the best trial.
 
     `finding.best` has the values to use. They are the defaults if these win in the final runs. In a
-    short search, these are trials, so that the best trial may be the defaults as well.
+    short search, these are trials, so that the best trial may be the defaults as well. Defaults
+    that were continued have more epochs than their trial.
     """
     runs: set[str] = set()
     for contender in finding.contenders:
@@ -173,7 +181,9 @@ def _best_of_search(finding: Tuning) -> JsonObject:
         if any(rung.run in runs for rung in trial.rungs):
             return trial.values
     best = [trial.values for trial in finding.trials if trial.is_best]
-    return best[0] if best else finding.best
+    values = best[0] if best else finding.best
+    continued = [contender for contender in finding.contenders if contender.name == "tuned"]
+    return {**values, "epochs": continued[0].epochs[0]} if continued else values
 
 
 def _drawn(draw: DrawFigure | None, prefix: str) -> Markup | None:

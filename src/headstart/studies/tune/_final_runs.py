@@ -14,13 +14,15 @@ from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._grid import copy_finished_grid_runs
 from headstart.studies._grid_runs import run_grid
 from headstart.studies._metric_scores import metric_scores
+from headstart.studies.tune._more_epochs import continue_defaults
 from headstart.studies.tune._successive_halving import Search
 
 
 def retrain(search: Search, data: SplitDataset) -> list[ComparisonEntry]:
     """Train the best recipe and the defaults over seeds that took no part in the selection.
 
-    Where the full runs of the search are the final runs, those that exist are taken.
+    Where the full runs of the search are the final runs, those that exist are taken. If no other
+    recipe was tried, the run of the defaults may be continued; see `continue_defaults`.
 
     Args:
         search: The finished search.
@@ -41,7 +43,7 @@ def retrain(search: Search, data: SplitDataset) -> list[ComparisonEntry]:
         )
     copy_finished_grid_runs(grid, data, search.folder)
     run_grid(grid, search.executor, search.folder, "final runs")
-    return [
+    entries = [
         ComparisonEntry(
             variant.name,
             "contender",
@@ -54,6 +56,8 @@ def retrain(search: Search, data: SplitDataset) -> list[ComparisonEntry]:
         )
         for variant in variants
     ]
+    continued = continue_defaults(search, entries[-1], data)
+    return entries if continued is None else [continued, *entries]
 
 
 def retrained_scores(entries: Sequence[ComparisonEntry]) -> dict[str, float]:

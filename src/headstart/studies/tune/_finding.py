@@ -34,6 +34,7 @@ from headstart.studies._differences import LEVEL
 from headstart.studies._study import StudyContext
 from headstart.studies.tune._final_runs import kept_recipe, retrained_scores
 from headstart.studies.tune._finding_sentences import kept_defaults_sentence, search_sentences
+from headstart.studies.tune._more_epochs import decided_more_epochs
 from headstart.studies.tune._storage import Trial as StoredTrial, TrialFacts
 from headstart.studies.tune._successive_halving import Search
 from headstart.training import read_losses, read_probabilities
@@ -88,6 +89,10 @@ def tuning_finding(
 
     defaults = search.defaults.flat()
     defaults_of_best = {key: defaults.get(key) for key in best.values}
+    best_values, more = best.values, decided_more_epochs(search)
+    if more is not None and more.epochs is not None:
+        defaults_of_best["epochs"] = more.defaults
+        best_values = {**best_values, "epochs": winner.epochs[0]}
     part: EvaluationPart = "validation" if winner.test is None else "test"
     budget = context.budget(search.config.time_limit, entries[0].seeds)
     return Tuning(
@@ -98,7 +103,7 @@ def tuning_finding(
         verdict=verdict,
         model=search.config.model,
         metric=SELECTS_BY_LOSS if search.metric is None else search.metric.name,
-        best=defaults_of_best if is_default_kept else best.values,
+        best=defaults_of_best if is_default_kept else best_values,
         defaults=defaults_of_best,
         run=winner.representative_run,
         validation=ValidationScores(

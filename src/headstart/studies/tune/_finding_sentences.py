@@ -13,6 +13,7 @@ from headstart.results import (
     Trial,
 )
 from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies.tune._more_epochs import decided_more_epochs
 from headstart.studies.tune._storage import Trial as StoredTrial
 from headstart.studies.tune._successive_halving import Search, values_text
 
@@ -34,7 +35,10 @@ def kept_defaults_sentence(
         full: Recipes with a full run.
     """
     if not search.plan["searches"]:
-        return "The time limit was too short for a search: the default recipe was trained."
+        return (
+            "The time limit was too short for a search: the default recipe was trained."
+            f"{_more_epochs_words(search)}"
+        )
     if search.is_default(best):
         tried = len(search.trials.all())
         if tried == 1:
@@ -68,7 +72,20 @@ def _only_defaults_sentence(search: Search) -> str:
     """Return that no other recipe was tried, and whether the reason is the time limit."""
     is_for_time = search.config.time_limit is not None and search.config.trials != 1
     reason = ": the time limit left no time for another recipe" if is_for_time else ""
-    return f"Only the defaults were tried{reason}."
+    return f"Only the defaults were tried{reason}.{_more_epochs_words(search)}"
+
+
+def _more_epochs_words(search: Search) -> str:
+    """Return why the time that was left is not spent, or what came of it; "" if there was none."""
+    more = decided_more_epochs(search)
+    if more is None:
+        return ""
+    if more.epochs is None:
+        return (
+            f" Its validation loss was lowest in epoch {more.lowest} of {more.defaults:.3g}, so "
+            "more epochs are not likely to be better."
+        )
+    return f" Continued to {more.epochs:.3g} epochs, it was not better on validation images."
 
 
 def _one_full_run_sentence(search: Search, tried: int) -> str:
@@ -122,7 +139,12 @@ def search_sentences(
     full = rungs[-1].trials
     sentences = []
     if len(trials) == 1:
-        pass  # the verdict says that only the defaults were tried
+        # Otherwise the verdict says that only the defaults were tried.
+        if not is_default_kept and (more := decided_more_epochs(search)) is not None:
+            sentences.append(
+                "The time limit left no time for another recipe. So the run of the defaults was "
+                f"continued after {more.defaults:.3g} epochs, and is better on validation images."
+            )
     elif search.plan["retrains"]:
         sentences.append(
             f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The recipe with the "

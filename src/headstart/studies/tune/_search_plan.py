@@ -170,7 +170,8 @@ def report_plan(plan: SearchPlan, config: TuningConfig, slots: int, elapsed: flo
         needed = math.ceil(elapsed + least_limit(plan["seconds"]))
         progress.say(
             f"tune {config.model}: the time limit is too short for a search. The default recipe is "
-            f"trained. A search needs about --time-limit {needed}s."
+            "trained, and continued if time is left and its validation loss still falls. A search "
+            f"needs about --time-limit {needed}s."
         )
         return
 
