@@ -16,16 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 from backbones_example import build_backbones
-from examples import REAL_STUDIES, Data, copy_real
+from compare_example import Built, build_comparison
+from examples import REAL_STUDIES, Data, Example, changed, copy_real, rewrite, write_run
 
 import headstart as package
 from headstart import store
+from headstart.diagnosis._study import check_study
 from headstart.errors import InputError
 from headstart.report import verify, write_report
 from headstart.report._embedded_data import read_data, split_page, write_files
 from headstart.report._recompute import recompute
 from headstart.report.pages._render import write_run_report
-from headstart.results import Comparison, FailedContender, read_finding
+from headstart.results import Comparison, FailedContender, read_finding, read_metrics
 from headstart.studies import VerdictRules, verdict_from_predictions
 from headstart.testing import assert_not_worse
 from headstart.training import read_correct
@@ -245,3 +247,19 @@ def test_other_files_are_refused(
     assert (status, out) == (2, "") and message in err
     with pytest.raises(InputError):
         package.verify(REAL_STUDIES)
+
+
+def test_the_doctor_accepts_folds_of_different_sizes(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(data=Data(images=60), seeds=2))
+    finding = read_finding(study)
+    assert isinstance(finding, Comparison)
+    first, *others = finding.contenders
+    fold = write_run(study / first.runs[0], Example("cnn", 0.6), Data(images=200))
+    small = read_metrics(study / first.runs[1])
+    assert first.test is not None and fold.test is not None and small.test is not None
+    correct = fold.test.accuracy * 200 + small.test.accuracy * 60
+
+    for accuracy, state in ((correct / 260, "healthy"), (correct / 260 + 0.01, "damaged")):
+        scores = changed(first.test, accuracy=accuracy)
+        rewrite(study, contenders=(changed(first, test=scores), *others))
+        assert check_study(study)[0].state == state

@@ -59,17 +59,18 @@ def _check_finding(folder: Path) -> None:
     if not isinstance(finding, Comparison):
         return
     for contender in finding.contenders:
-        accuracies = []
+        parts = []
         for name in contender.runs:
             try:
                 metrics = read_metrics(folder / name)
             except HeadstartError as error:
                 raise InputError(f"it names the run {name}: {error.message}") from error
             if metrics.test is not None:
-                accuracies.append(metrics.test.accuracy)
-        if contender.test is None or len(accuracies) != len(contender.runs) or not accuracies:
+                parts.append(metrics.test)
+        if contender.test is None or len(parts) != len(contender.runs) or not parts:
             continue
-        mean = sum(accuracies) / len(accuracies)
+        # Folds may have different numbers of images, for example because groups are undivided.
+        mean = sum(part.accuracy * part.n for part in parts) / sum(part.n for part in parts)
         if not math.isclose(mean, contender.test.accuracy, abs_tol=_TOLERANCE):
             raise InputError(
                 f"the test accuracy of {contender.name} is {contender.test.accuracy:.4f}, and "
