@@ -1,4 +1,4 @@
-"""What a run of each entry of a comparison costs, from timed steps."""
+"""The cost of a run of each entry of a comparison, from timed steps."""
 
 from __future__ import annotations
 
