@@ -101,6 +101,11 @@ def test_no_value_is_written_as_python_writes_it(page: str) -> None:
     assert not re.search(r"\bNone\b|\bnan\b|\{'|\bMarkup\(|<object", text)
 
 
+def test_a_p_value_stays_on_one_line(page: str) -> None:
+    text = re.sub(r"<(script|style)\b[^>]*>.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    assert not re.search(r"\bp (=|<|&lt;) \d", text)
+
+
 def test_every_figure_is_a_png_and_an_svg_with_its_values(study: Path) -> None:
     names = {path.stem for path in (study / "figures").glob("*")}
     finding = study / "finding.json"

@@ -25,7 +25,7 @@ from headstart.report.pages._labels import labels_page
 from headstart.report.pages._lr import learning_rates_page
 from headstart.report.pages._page import Page
 from headstart.report.pages._run import run_page
-from headstart.report.pages._sentence import command_code, sentence
+from headstart.report.pages._sentence import command_code, sentence, undivided_p_value
 from headstart.report.pages._tune import tune_page
 from headstart.results import (
     AuditReport,
@@ -57,7 +57,6 @@ _FILTERS = (
     "one_line",
     "ordinal",
     "p_number",
-    "p_value",
     "certainty",
     "confidence",
     "milliseconds",
@@ -222,6 +221,7 @@ def _templates() -> Environment:
     environment.filters |= {name: getattr(formatting, name) for name in _FILTERS}
     environment.filters["curve_finding"] = curve_finding
     environment.filters |= {"sentence": sentence, "command_code": command_code}
+    environment.filters["p_value"] = undivided_p_value
     environment.filters |= {"metric_name": metric_name, "score_text": score_text}
     environment.globals |= {
         "absent": formatting.ABSENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from headstart.formatting import one_line
+from headstart.formatting import one_line, p_value
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -45,3 +45,8 @@ def command_code(command: str) -> Markup:
 
     words = _OPTION.sub(r'<span class="nowrap">\g<0></span>', str(escape(command)))
     return Markup(f"<code>{words}</code>")
+
+
+def undivided_p_value(p: float | None) -> str:
+    """Return a p-value with its name, which stays on one line."""
+    return p_value(p).replace(" ", "\N{NO-BREAK SPACE}")
