@@ -95,6 +95,28 @@ def test_a_phone_shows_what_the_commands_of_the_readme_do() -> None:
         assert page.evaluate("document.scrollingElement.scrollWidth") == 390
 
 
+@needs_browser
+def test_a_phone_breaks_code_neither_in_an_option_nor_in_front_of_a_comma() -> None:
+    script = (DOCS / "_static" / "site.js").read_text(encoding="utf-8")
+    words = ("--evaluate-on", "-q,", 'image_dataset_from_directory("photos",')
+    spans = " ".join(f'<span class="pre">{word}</span>' for word in words)
+    html = f'<div style="width: 10em; overflow-wrap: anywhere"><code>see {spans}</code></div>'
+    for browser in start_browser():
+        page = browser.new_page()
+        page.set_content(f"<!doctype html>{html}<script>{script}</script>")
+        page.locator("wbr").first.wait_for(state="attached")
+        lines = page.locator("code").inner_text().split()
+        tops = page.locator(".pre").evaluate_all(
+            "words => words.map((word) => word.getClientRects().length)"
+        )
+        assert tops[:2] == [1, 1] and tops[2] > 1
+        assert " ".join(lines) == f"see {' '.join(words)}"
+        parts = page.locator(".pre").last.evaluate(
+            "word => [...word.childNodes].map((node) => node.textContent).filter(Boolean)"
+        )
+        assert parts == ["image_", "dataset_", "from_", "directory(", '"photos",']
+
+
 def navigation() -> list[str]:
     """Return the entries of all tables of contents."""
     blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", INDEX.read_text("utf-8"), re.M | re.S)

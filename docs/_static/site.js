@@ -1,4 +1,4 @@
-// What the theme leaves out for readers who use a keyboard or a screen reader.
+// What the theme leaves out for readers who use a keyboard, a screen reader or a phone.
 addEventListener("DOMContentLoaded", () => {
   const setAll = (selector, name, value) => document.querySelectorAll(selector)
     .forEach((element) => element.setAttribute(name, value));
@@ -13,6 +13,16 @@ addEventListener("DOMContentLoaded", () => {
     title.textContent = document.title.split(" - ")[0];
     document.querySelector("article, main")?.prepend(title);
   }
+
+  // In code, an option stays on one line, and a long name breaks after a mark or an underscore.
+  document.querySelectorAll("code .pre").forEach((word) => {
+    if (/^-{1,2}\w/.test(word.textContent)) word.style.whiteSpace = "nowrap";
+    else if (word.textContent.length > 16) {
+      const parts = word.textContent.split(/(?<=[._([/,=])(?=.)/);
+      const pieces = parts.flatMap((part) => [document.createElement("wbr"), part]);
+      word.replaceChildren(...pieces.slice(1));
+    }
+  });
 
   // The arrow keys scroll what has the focus. The Tab key skips what fits.
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => {
