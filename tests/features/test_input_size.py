@@ -67,5 +67,6 @@ def test_a_limit_that_is_over_leaves_no_negative_time(
     left: str,
 ) -> None:
     monkeypatch.setattr(_input_size.FeatureTimer, "_seconds", lambda *_: 7.0)
-    timer = _input_size.FeatureTimer(RECIPE, SplitDataset(digits, digits_split))
+    recipe = make_recipe("efficientnet-lite0")
+    timer = _input_size.FeatureTimer(recipe, SplitDataset(digits, digits_split))
     assert f"about 7 s even at 32 pixels. {left} for them." in timer.describe_excess(seconds)

@@ -194,31 +194,60 @@ def test_a_study_that_was_recorded_without_a_margin_has_the_default_one(
 
 
 class SlowFeatures:
-    """A machine on which features take a fixed time, at the only size that it has."""
+    """A machine with a clock of its own, on which features take a fixed time.
+
+    Attributes:
+        clock: Seconds since the study began.
+        timed_seconds: What timing the features at 32 pixels promises. They take nine times as long
+            at 96 pixels.
+        slowdown: How many times as long the features take once a batch of them is computed.
+        begun: The image sizes of the features that were begun.
+        prepared: Those of the features that were completed.
+    """
+
+    smallest_size = 32
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float, step: float = 0.01) -> None:
-        self.clock, self.least_seconds = 2.0, seconds
+        self.clock, self.timed_seconds, self.slowdown = 2.0, seconds, 1.0
+        self.begun: list[int] = []
         self.prepared: list[int] = []
         fake_time = SimpleNamespace(perf_counter=lambda: self.clock)
         features = "headstart.studies._comparison_features"
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
         monkeypatch.setattr("headstart.studies._comparison_schedule.warm_up", lambda *_: None)
         monkeypatch.setattr(f"{features}.prepare_features", self.prepare)
-        monkeypatch.setattr(f"{features}.FeatureTimer", lambda *_: self)
+        monkeypatch.setattr("headstart.studies._entry_costs.FeatureTimer", lambda *_: self)
         # Steps cost the same on any machine that runs this test.
         monkeypatch.setattr(RunTimer, "cost", RunCost(0.5, step, 0.0, steps_per_epoch=18))
         monkeypatch.setattr("headstart.studies._training_rounds._CORRECTIONS", 0)
 
+    @property
+    def least_seconds(self) -> float:
+        return self.timed_seconds
+
+    def restart(self) -> None:
+        self.clock += 1
+
     def largest_size(self, seconds: float) -> int | None:
-        return 32 if self.least_seconds <= seconds else None
+        if 9 * self.timed_seconds <= seconds:
+            return 96
+        return 32 if self.timed_seconds <= seconds else None
 
-    def describe_excess(self, seconds: float) -> str:
-        return f"its features take longer than {seconds:.0f} s"
-
-    def prepare(self, recipe: Any, *_: Any) -> tuple[Any, float]:
-        self.clock += self.least_seconds
-        self.prepared.append(recipe.net.input_px)
-        return recipe, self.least_seconds
+    def prepare(self, recipe: Any, _: Any, seed: int, watch: Any = None) -> tuple[Any, float]:
+        del seed
+        began, size = self.clock, recipe.net.input_px
+        self.begun.append(size)
+        seconds = self.timed_seconds * (size / 32) ** 2
+        for done in range(100, 2100, 100):
+            self.clock += seconds / 20
+            if done == 100:
+                seconds *= self.slowdown
+                self.timed_seconds *= self.slowdown
+                self.slowdown = 1.0
+            if watch is not None:
+                watch(done, 2000, self.clock - began)
+        self.prepared.append(size)
+        return recipe, self.clock - began
 
 
 BACKBONE_AND_MLP = ("mlp", "efficientnet-lite0")
@@ -254,9 +283,35 @@ def test_features_that_leave_another_contender_too_little_are_not_computed(
 ) -> None:
     machine = SlowFeatures(monkeypatch, 32.0, step=0.2)  # 6 epochs of the mlp take 24 s
     config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0)
-    with pytest.raises(InputError, match="its features take longer"):
+    with pytest.raises(InputError, match="efficientnet-lite0 needs about 32 s for its features"):
         run_study(config, data, tmp_path / "study", started=0.0)
     assert machine.prepared == []
+    assert machine.clock < 60 / 3
+
+
+def test_features_that_become_slow_are_given_up_for_a_smaller_image_size(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SlowFeatures(monkeypatch, 0.9)  # 8 s at 96 pixels
+    machine.slowdown = 8.0
+    config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0, {"epochs": 2})
+    finding = run_study(config, data, tmp_path / "study", started=0.0)
+    assert machine.begun == [96, 32, 32]
+    assert machine.prepared == [32, 32], "the contender and its control"
+    assert finding.verdict.left_out == ()
+    assert finding.budget.seconds_spent < 60
+
+
+def test_features_that_become_too_slow_at_any_size_are_given_up_early(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SlowFeatures(monkeypatch, 10.0)
+    machine.slowdown = 10.0
+    config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0)
+    with pytest.raises(InputError, match=r"efficientnet-lite0 needs about .* for its features"):
+        run_study(config, data, tmp_path / "study", started=0.0)
+    assert machine.prepared == []
+    assert machine.clock < 60 / 3
 
 
 def test_a_contender_without_time_is_named_beside_the_verdict_about_the_others(
@@ -286,13 +341,11 @@ def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SlowFeatures(monkeypatch, 100.0)
-    with pytest.raises(InputError, match="its features take longer") as refused:
+    with pytest.raises(InputError, match="about 2 min for its features") as refused:
         run_study(
             ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0), data, tmp_path / "study", started=0.0
         )
-    assert refused.value.hint == (
-        "Use fewer --train-images, or more time. Pass --time-limit 3m or more."
-    )
+    assert refused.value.hint == "Pass --time-limit 3m or more."
 
     longer = ComparisonConfig(BACKBONE_AND_MLP, (0,), 180.0)
     finding = run_study(longer, data, tmp_path / "longer", started=0.0)

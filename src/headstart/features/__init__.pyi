@@ -1,5 +1,6 @@
 from ._feature_cache import (
     Features as Features,
+    FeatureWatch as FeatureWatch,
     compute_features as compute_features,
     prepare_features as prepare_features,
 )

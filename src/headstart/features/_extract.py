@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -43,7 +43,7 @@ def extract_features(
     precision: Precision,
     title: str = "",
     batch: int | None = None,
-) -> Iterator[FeatureValues]:
+) -> Generator[FeatureValues, None, None]:
     """Yield the features of images, batch by batch, in their order.
 
     On a CPU every thread works on batches of its own. Threads that share a layer wait for each

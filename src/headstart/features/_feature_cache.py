@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.classifier import as_floats, best_device, prepare_process, use_bfloat16
-from headstart.data import Dataset, SplitDataset, content_key, take, without_test
+from headstart.data import SplitDataset, content_key, take, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.features._extract import extract_features
 from headstart.features._input_size import backbone_options, choose_input_size
@@ -29,6 +31,9 @@ CALIBRATION_IMAGES = 256
 _CALIBRATION_BATCHES = 4
 
 _BYTES_PER_FEATURE = 2
+
+# Called after each batch with the images done, all images to compute, and the seconds so far.
+FeatureWatch = Callable[[int, int, float], None]
 _BACKBONE_FILE = "backbone.safetensors"
 
 
@@ -58,13 +63,16 @@ class Features:
         return take(self.values, self.places[np.searchsorted(self.rows, rows)])
 
 
-def prepare_features(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Recipe, float]:
+def prepare_features(
+    recipe: Recipe, data: SplitDataset, seed: int, watch: FeatureWatch | None = None
+) -> tuple[Recipe, float]:
     """Compute a backbone's features ahead of its runs.
 
     Args:
         recipe: A recipe with a backbone.
         data: The images.
         seed: Seed of the random weights of the control; without effect on a pretrained backbone.
+        watch: Called while features are computed. What it raises stops that; what is done remains.
 
     Returns:
         The recipe with its input size fixed, so that every run of it finds these features in the
@@ -80,11 +88,17 @@ def prepare_features(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Rec
 
     # Fine-tuning needs features only for the head that it starts from.
     visible = data if recipe.on_features else without_test(data)
-    features = compute_features(recipe, visible, seed, input_px)
+    features = compute_features(recipe, visible, seed, input_px, watch)
     return decided, max(features.seconds, time.perf_counter() - started)
 
 
-def compute_features(recipe: Recipe, data: SplitDataset, seed: int, input_px: int) -> Features:
+def compute_features(
+    recipe: Recipe,
+    data: SplitDataset,
+    seed: int,
+    input_px: int,
+    watch: FeatureWatch | None = None,
+) -> Features:
     """Compute the features of all images of the split that are not in the cache.
 
     The cache knows an image by its content. Another split, a subset, or another dataset with the
@@ -95,6 +109,7 @@ def compute_features(recipe: Recipe, data: SplitDataset, seed: int, input_px: in
         data: The images.
         seed: Seed of the random weights of the control; without effect on a pretrained backbone.
         input_px: Image size that the backbone receives, in pixels.
+        watch: Called while features are computed. What it raises stops that; what is done remains.
 
     Raises:
         ResourceError: No space in the cache, or the weights are missing.
@@ -109,7 +124,9 @@ def compute_features(recipe: Recipe, data: SplitDataset, seed: int, input_px: in
         missing, present = _find_missing(cache, keys)
         reused_seconds = cache.seconds(present)
         if len(missing):
-            _fill(cache, keys[missing], rows[missing], backbone, data.dataset, recipe)
+            batches = extract_features(backbone, data.dataset, rows[missing], recipe.precision)
+            with contextlib.closing(batches):
+                _fill(cache, keys[missing], batches, recipe.model, watch)
 
     places = cache.find(keys)
     seconds = cache.seconds(np.unique(places))
@@ -213,25 +230,33 @@ def _find_missing(
 def _fill(
     cache: store.RowStore,
     keys: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    backbone: Backbone,
-    dataset: Dataset,
-    recipe: Recipe,
+    batches: Iterable[NDArray[np.float16]],
+    model: str,
+    watch: FeatureWatch | None,
 ) -> None:
-    """Compute the features of `rows` and add them to the cache.
+    """Add features to the cache while they are computed.
 
     What is done when the process stops remains.
+
+    Args:
+        cache: The cache.
+        keys: Content hashes of the images, uint8 of shape (n, 16).
+        batches: Their features, batch by batch.
+        model: Name of the backbone.
+        watch: Called after each batch.
     """
-    store.require_space(cache.folder, len(rows) * backbone.num_features * _BYTES_PER_FEATURE)
-    done = 0
+    store.require_space(cache.folder, len(keys) * cache.size * _BYTES_PER_FEATURE)
+    done, started = 0, time.perf_counter()
     try:
-        for features in extract_features(backbone, dataset, rows, recipe.precision):
+        for features in batches:
             if not np.isfinite(features).all():
                 raise RunFailed(
-                    f"features of {recipe.model} are not finite in 16 bits.",
+                    f"features of {model} are not finite in 16 bits.",
                     "Try --precision float32, or cut at another layer.",
                 )
             cache.add(keys[done : done + len(features)], features)
             done += len(features)
+            if watch is not None:
+                watch(done, len(keys), time.perf_counter() - started)
     finally:
         cache.commit()

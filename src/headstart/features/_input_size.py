@@ -119,15 +119,29 @@ class FeatureTimer:
     """Times the features of all images of a split, each image size at most once.
 
     The computation of a few batches is timed, and nothing is kept.
+
+    Args:
+        recipe: A recipe with a backbone. If it has an image size, that is the only one.
+        data: The images.
+        timing_seconds: Seconds that timing one size should take at most, where this leaves some
+            images; None for a few batches.
     """
 
-    def __init__(self, recipe: Recipe, data: SplitDataset) -> None:
-        self._sizes = possible_input_sizes(recipe)
+    def __init__(
+        self, recipe: Recipe, data: SplitDataset, timing_seconds: float | None = None
+    ) -> None:
+        given = backbone_options(recipe).input_px
+        self._sizes = possible_input_sizes(recipe) if given is None else (given,)
         self._recipe, self._dataset = recipe, data.dataset
+        self._timing_seconds = timing_seconds
         split = data.split
         self._rows = np.concatenate([split.train, split.validation, split.test])
         self._backbone: Backbone | None = None
         self._measured: dict[int, float] = {}
+
+    def restart(self) -> None:
+        """Forget all timings: the machine has changed its pace."""
+        self._measured = {}
 
     @property
     def least_seconds(self) -> float:
@@ -149,6 +163,11 @@ class FeatureTimer:
                 return size
         return None
 
+    @property
+    def smallest_size(self) -> int:
+        """The smallest input size in pixels."""
+        return self._sizes[0]
+
     def describe_excess(self, seconds: float) -> str:
         """Return a sentence that says how far the smallest size exceeds so many seconds.
 
@@ -165,7 +184,9 @@ class FeatureTimer:
             if self._backbone is None:
                 self._backbone = _load_for_timing(self._recipe, self._sizes[0])
             self._backbone = self._backbone.set_input_size(size)
-            per_image = _seconds_per_image(self._backbone, self._recipe, self._dataset, self._rows)
+            per_image = _seconds_per_image(
+                self._backbone, self._recipe, self._dataset, self._rows, self._timing_seconds
+            )
             self._measured[size] = len(self._rows) * per_image
         return self._measured[size]
 

@@ -48,7 +48,7 @@ def entry_demands(
 ) -> list[Demand]:
     """Return what contenders need, and the controls that are trained.
 
-    Before features are computed, frozen contenders have no cost, and are missing.
+    Entries without any measurement are missing.
     """
     demands = []
     for entry in [*contenders, *plan.controls]:
@@ -69,7 +69,7 @@ def entry_demands(
                 done=len(entry.run_durations),
                 is_control=entry.role == "control",
                 control_runs=plan.runs_per_seed,
-                extra=plan.features_to_come(entry),
+                extra=costs.features_to_come(entry),
             )
         )
     return demands
@@ -80,7 +80,6 @@ def needed_seconds(plan: ComparisonPlan, costs: EntryCosts, clock: ComparisonClo
     ended = sum(sum(entry.run_durations) for entry in plan.requested)
     spent = clock.limit_seconds - clock.left_seconds() - ended
     demands = [replace(demand, done=0) for demand in entry_demands(plan.requested, plan, costs)]
-    spent += sum(costs.feature_seconds.values())
     return _MARGIN * (spent + least_seconds(demands, plan.seeds))
 
 

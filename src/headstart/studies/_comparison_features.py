@@ -3,112 +3,150 @@
 from __future__ import annotations
 
 from headstart import progress
-from headstart.features import FEATURES_FRACTION, FeatureTimer, prepare_features
+from headstart.features import FEATURES_FRACTION, FeatureWatch, prepare_features
 from headstart.models import is_backbone
-from headstart.models.recipes import with_net
+from headstart.models.recipes import Recipe, with_net
 from headstart.studies._comparison_clock import ComparisonClock
+from headstart.studies._comparison_division import entry_demands
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._entry_costs import EntryCosts
-from headstart.studies._too_little_time import leave_out_for_features
 
 # Steps that were timed at a slow moment must not take all time from the features: these get at
 # least this fraction of an equal share.
 _LEAST_FEATURE_SHARE = 0.25
-# Of the time that the others leave, if the smallest images do not fit into an equal share. Three of
-# three `make demo` ended without a result there (benchmarks/time_limits.md).
-_LARGEST_FEATURES_FRACTION = 0.95
+
+# Features are given up if their first half shows that they do not fit. Their pace is known after so
+# many seconds, without the first batches, which load what is loaded once.
+_WATCHED_SHARE, _LEAST_SECONDS = 0.5, 0.5
 
 
-def prepare(entry: ComparisonEntry, plan: ComparisonPlan, costs: EntryCosts) -> None:
+class FeaturesTooSlow(Exception):
+    """The features take longer than there is time for them, so they are given up."""
+
+
+def prepare(
+    entry: ComparisonEntry,
+    plan: ComparisonPlan,
+    costs: EntryCosts,
+    recipe: Recipe | None = None,
+    watch: FeatureWatch | None = None,
+) -> None:
     """Compute the features of an entry, at the decided or usual image size.
 
     Args:
         entry: A contender, or a control, which gets the image size of its contender.
         plan: The plan.
         costs: The costs of its runs.
+        recipe: The recipe with the image size; None for that of the entry.
+        watch: Called after each batch. What it raises gives the features up.
     """
     if not is_backbone(entry.recipe.model):
         return
     progress.say(f"{entry.name}: computing features once for all seeds")
-    recipe = with_net(entry.recipe, **plan.decided_input_size(entry))
-    prepared = prepare_features(recipe, costs.data(entry), entry.seeds[0])
+    recipe = recipe or with_net(entry.recipe, **plan.decided_input_size(entry))
+    prepared = prepare_features(recipe, costs.data(entry), entry.seeds[0], watch)
     entry.recipe, entry.prepare_seconds = prepared
     entry.is_prepared = True
+    costs.feature_seconds[entry.name] = entry.prepare_seconds
 
 
 def prepare_in_time(
     entry: ComparisonEntry,
-    waiting: int,
     plan: ComparisonPlan,
     costs: EntryCosts,
     clock: ComparisonClock,
-) -> bool:
+    *,
+    is_watched: bool,
+) -> None:
     """Compute the features of a frozen contender, at a size that fits into the time.
+
+    A size that the recipe has is kept.
 
     Args:
         entry: The contender.
-        waiting: Number of frozen contenders without features, this one included.
         plan: The plan.
         costs: The costs of its runs.
         clock: The time that is left.
-
-    Returns:
-        False if there is no time for them. Then the contender is left out.
+        is_watched: Whether the features may be given up.
 
     Raises:
-        InputError: There is no time for them, and without the contender there is no verdict.
+        FeaturesTooSlow: The first batches show that they do not fit. What is done remains.
     """
-    if entry.recipe.net.model_dump(include={"input_px"})["input_px"] is None:
-        size = _affordable_size(entry, waiting, plan, costs, clock)
-        if size is None:
-            return False
-        entry.recipe = with_net(entry.recipe, input_px=size)
-    prepare(entry, plan, costs)
-    return True
+    recipe = entry.recipe
+    if not has_input_size(entry):
+        recipe = with_net(recipe, input_px=_affordable_size(entry, plan, costs, clock))
+    watch = None
+    if is_watched:
+        watch = _watch(_seconds_for_features(plan, costs, clock))
+    prepare(entry, plan, costs, recipe, watch)
 
 
 def _affordable_size(
-    entry: ComparisonEntry,
-    waiting: int,
-    plan: ComparisonPlan,
-    costs: EntryCosts,
-    clock: ComparisonClock,
-) -> int | None:
+    entry: ComparisonEntry, plan: ComparisonPlan, costs: EntryCosts, clock: ComparisonClock
+) -> int:
     """Return the image size whose features fit into the time of a frozen contender.
 
     Its control takes as long again. If even the smallest images are too slow for both, the
     control is left out. If they are too slow for an equal share, on a busy machine, the others
     keep what they need at least, and the features may take all the rest.
-
-    Returns:
-        The image size. None if there is not enough time even then, and the others are enough
-        for a verdict.
-
-    Raises:
-        InputError: There is not enough time, and without it there is no verdict.
     """
-    left = clock.left_seconds()
-    iterative = sum(
-        plan.runs_per_seed * costs.costs[other.name].seconds(other.least_epochs)
-        for other in plan.contenders
-        if other.name in costs.costs and not other.recipe.on_features
-    )
-    equal, rest = left / len(plan.contenders), (left - iterative) / waiting
+    equal = clock.left_seconds() / len(plan.contenders)
+    rest = _seconds_for_features(plan, costs, clock)
     share = max(_LEAST_FEATURE_SHARE * equal, min(equal, rest))
-    choices = [FEATURES_FRACTION * share, FEATURES_FRACTION * equal]
-    choices.append(_LARGEST_FEATURES_FRACTION * rest)
+    choices = [share, equal]
     if any(other.model_name == entry.name for other in plan.controls):
-        choices.insert(0, choices[0] / 2)
+        choices.insert(0, share / 2)
 
     progress.say(f"{entry.name}: timing its features")
-    timer = FeatureTimer(entry.recipe, costs.data(entry))
+    timer = costs.feature_timer(entry)
     for seconds in choices:
-        size = timer.largest_size(seconds)
+        size = timer.largest_size(FEATURES_FRACTION * seconds)
         if size is not None:
             return size
         plan.has_controls = False
+    return timer.smallest_size
 
-    costs.feature_seconds[entry.name] = timer.least_seconds
-    leave_out_for_features(entry, timer.describe_excess(choices[-1]), plan, costs, clock)
-    return None
+
+def _seconds_for_features(plan: ComparisonPlan, costs: EntryCosts, clock: ComparisonClock) -> float:
+    """Return the seconds that the features of a contender may take at most.
+
+    The others keep what they need for one seed with their fewest epochs. Contenders that wait for
+    their features, too, get the same time for them.
+    """
+    runs, others = plan.runs_per_seed, 0.0
+    for demand in entry_demands(plan.contenders, plan, costs):
+        if not demand.is_control:
+            others += demand.total_seconds(demand.least, runs) - demand.extra
+    waiting = [other for other in plan.contenders if is_waiting(other)]
+    return (clock.left_seconds() - others) / max(1, len(waiting))
+
+
+def has_input_size(entry: ComparisonEntry) -> bool:
+    """Return whether the recipe of a backbone has an image size."""
+    return entry.recipe.net.model_dump(include={"input_px"})["input_px"] is not None
+
+
+def is_waiting(entry: ComparisonEntry) -> bool:
+    """Return whether the features of a frozen contender are not computed yet."""
+    return entry.recipe.on_features and not entry.is_prepared
+
+
+def _watch(most_seconds: float) -> FeatureWatch:
+    """Return a watch that gives features up as soon as they are known to take too long.
+
+    More than half of them are completed: smaller ones would hardly be faster.
+    """
+    first: list[tuple[int, float]] = []
+
+    def watch(done: int, images: int, seconds: float) -> None:
+        if not first:
+            first.append((done, seconds))
+        elapsed = seconds - first[0][1]
+        if elapsed < _LEAST_SECONDS or done > _WATCHED_SHARE * images:
+            return
+        per_image = elapsed / (done - first[0][0])
+        if seconds + per_image * (images - done) > most_seconds:
+            raise FeaturesTooSlow
+
+    return watch

@@ -62,23 +62,9 @@ class ComparisonPlan:
         wanted = min(2, len(self.requested) + self.finished_runs)
         return len(self.contenders) + self.finished_runs >= wanted
 
-    def features_to_come(self, entry: ComparisonEntry) -> float:
-        """Return the expected seconds of features of an entry that are not computed yet."""
-        if entry.is_prepared or not entry.recipe.on_features:
-            return 0.0
-        contender = self._contender(entry)
-        return 0.0 if contender is None else contender.prepare_seconds
-
     def decided_input_size(self, entry: ComparisonEntry) -> JsonObject:
         """Return the image size of the contender that an entry is a variant of, if it is known."""
-        contender = self._contender(entry)
-        if contender is None or contender is entry or not contender.is_prepared:
-            return {}
-        return contender.recipe.net.model_dump(include={"input_px"})
-
-    def _contender(self, entry: ComparisonEntry) -> ComparisonEntry | None:
-        """Return the contender that an entry is, or is a variant of."""
         for other in self.contenders:
-            if other.name == entry.model_name:
-                return other
-        return None
+            if other.name == entry.model_name and other is not entry and other.is_prepared:
+                return other.recipe.net.model_dump(include={"input_px"})
+        return {}

@@ -4,22 +4,30 @@ It is planned once, before the first run, from steps that are timed several time
 contender take the same steps. While the first run of a contender is in progress, its pace is
 watched, and the plan of all runs that have not ended is corrected together.
 
-A contender that cannot reach its fewest epochs is left out before it costs time. If fewer than two
-are left, no verdict is possible, and the study is refused. Before that, the steps are timed again
-for a while: a slow moment must not decide.
+A contender that cannot reach its fewest epochs, or its features, is left out before it costs time.
+If fewer than two are left, no verdict is possible, and the study is refused. Before that, the steps
+are timed again for a while: a slow moment must not decide.
 """
 
 from __future__ import annotations
 
+import math
 from statistics import median
 
+from headstart import progress
 from headstart.classifier import choose_threads_again
 from headstart.features import warm_up
 from headstart.models import is_backbone
 from headstart.studies._comparison_clock import ComparisonClock
 from headstart.studies._comparison_division import divide_left_time, needed_seconds
 from headstart.studies._comparison_entries import ComparisonEntry
-from headstart.studies._comparison_features import prepare, prepare_in_time
+from headstart.studies._comparison_features import (
+    FeaturesTooSlow,
+    has_input_size,
+    is_waiting,
+    prepare,
+    prepare_in_time,
+)
 from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._entry_costs import EntryCosts
 from headstart.studies._folds import FoldRun, StudyFolds
@@ -33,8 +41,12 @@ from headstart.studies._too_short import answering_command
 # Steps are timed so often, unless this takes more than a share of the time limit.
 _TIMINGS, _TIMING_SHARE = 3, 0.05
 
-# Steps are timed again for this share of the time limit before a contender is left out.
-_PATIENCE = 0.1
+# Steps are timed again for this share of the time limit before a contender is left out. Before
+# features are computed, this ends with the first third of the limit, so that a refusal is early.
+_PATIENCE, _EARLY_SHARE = 0.1, 1 / 3
+
+# Features are given up so often for one contender. Then they are completed.
+_FEATURE_CORRECTIONS = 2
 
 _SMALL_CHANGE = 0.1  # of a number of epochs: not worth a restart
 
@@ -60,7 +72,7 @@ class ComparisonSchedule:
     ) -> None:
         self.plan, self.context, self.folds = plan, context, folds
         self.clock = ComparisonClock(plan, limit, context)
-        self.costs = EntryCosts(context.data)
+        self.costs = EntryCosts(context.data, limit.seconds)
 
     def make_plan(self) -> None:
         """Prepare the contenders and decide which runs fit, or follow the plan in `budget.json`.
@@ -74,7 +86,7 @@ class ComparisonSchedule:
                 warm_up(recipe)
 
         self.plan.planned_seeds = self.plan.seeds
-        if follow_plan(self.plan, self.costs.costs, self.context.folder):
+        if follow_plan(self.plan, self.costs, self.context.folder):
             return
         if self.clock.limit.seconds is None:
             for entry in self.plan.contenders:
@@ -151,7 +163,7 @@ class ComparisonSchedule:
         cost = self.costs.cost(entry)
         if cost is None:
             return 0.0
-        return self.plan.features_to_come(entry) + cost.seconds(self.costs.epochs(entry))
+        return self.costs.features_to_come(entry) + cost.seconds(self.costs.epochs(entry))
 
     @property
     def answer(self) -> str:
@@ -160,26 +172,51 @@ class ComparisonSchedule:
         return answering_command(self.plan.needed_seconds, self.context.command)
 
     def _prepare_in_time(self) -> None:
-        """Time the contenders' steps and compute the features of frozen backbones.
+        """Time all contenders, leave out those without time, and compute features for the others.
 
-        Contenders that are trained by steps come first: what they need at least is not available
-        for features. If they alone take too long, no features are computed in vain.
+        Features take long, so none are computed before it is known that everything fits.
 
         Raises:
             InputError: The time limit is too short for a verdict.
         """
-        frozen = [entry for entry in self.plan.contenders if entry.recipe.on_features]
-        iterative = [entry for entry in self.plan.contenders if not entry.recipe.on_features]
-        for entry in iterative:
-            self.prepare(entry)
-            self.costs.start_timer(entry)
-        if frozen and iterative:
-            self._division_with_patience()
-        for number, entry in enumerate(frozen):
-            waiting = len(frozen) - number
-            if prepare_in_time(entry, waiting, self.plan, self.costs, self.clock):
+        for entry in self.plan.contenders:
+            if not entry.recipe.on_features:
+                self.prepare(entry)
                 self.costs.start_timer(entry)
+        frozen = [entry for entry in self.plan.contenders if is_waiting(entry)]
+        for entry in frozen:
+            if not has_input_size(entry):  # else they may be in the cache
+                self.costs.time_features(entry)
+        self._time_more()
+        if not frozen:
+            return
 
+        self._division_with_patience(latest=_EARLY_SHARE * self.clock.limit_seconds)
+        for entry in frozen:
+            self._compute_features(entry)
+        self._time_more()
+
+    def _compute_features(self, entry: ComparisonEntry) -> None:
+        """Compute the features of a frozen contender, unless it must be left out.
+
+        Raises:
+            InputError: The time limit is too short for a verdict.
+        """
+        corrections = 0
+        while not entry.is_prepared and entry.name not in self.plan.left_out:
+            try:
+                is_watched = corrections < _FEATURE_CORRECTIONS
+                prepare_in_time(entry, self.plan, self.costs, self.clock, is_watched=is_watched)
+            except FeaturesTooSlow:
+                corrections += 1
+                progress.say(f"{entry.name}: its features take longer than there is time for them.")
+                self.costs.time_features(entry)
+                self._division_with_patience()
+        if entry.is_prepared:
+            self.costs.start_timer(entry)
+
+    def _time_more(self) -> None:
+        """Time the steps some more, unless this takes long."""
         started = self.context.seconds_spent()
         for _ in range(_TIMINGS - 1):
             self.costs.time_more()
@@ -189,8 +226,11 @@ class ComparisonSchedule:
     def _division(self) -> Division:
         return divide_left_time(self.plan, self.costs, self.clock)
 
-    def _division_with_patience(self) -> Division:
+    def _division_with_patience(self, latest: float = math.inf) -> Division:
         """Return the division of the time that is left, and leave out contenders without time.
+
+        Args:
+            latest: Seconds since the start after which nothing is timed more than once again.
 
         Raises:
             InputError: Too few are left for a verdict, and no contender has runs that test all
@@ -198,24 +238,19 @@ class ComparisonSchedule:
         """
         division = self._division()
         if not division.fits:
-            division = self._division_after_timing_again()
+            division = self._division_after_timing_again(latest)
         leave_out(division.left_out, self.plan, self.costs, self.clock)
         return division
 
-    def _division_after_timing_again(self) -> Division:
-        """Time the steps again until every contender fits, or for a share of the time limit.
+    def _division_after_timing_again(self, latest: float) -> Division:
+        """Time everything again until every contender fits, or for a share of the time limit.
 
         Contenders are left out by the last timing. Those with an ended run keep its cost.
         """
         end = self.context.seconds_spent() + _PATIENCE * self.clock.limit_seconds
-        waiting = [
-            entry
-            for entry in self.plan.contenders
-            if not entry.has_ended_run and (entry.is_prepared or not entry.recipe.on_features)
-        ]
-        for entry in waiting:
-            if not self.costs.is_timed(entry):  # the study was interrupted
-                self.costs.start_timer(entry)
+        end = min(end, latest)
+        waiting = [entry for entry in self.plan.contenders if not entry.has_ended_run]
+        self.costs.start_missing_timers(waiting)
         choose_threads_again()
         division = self._division()
         while waiting and not division.fits:
@@ -232,4 +267,4 @@ class ComparisonSchedule:
         return abs(planned / self.costs.epochs(entry) - 1) > _SMALL_CHANGE
 
     def _write(self) -> None:
-        write_plan(self.plan, self.costs.costs, self.context.folder)
+        write_plan(self.plan, self.costs, self.context.folder)

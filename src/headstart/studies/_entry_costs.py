@@ -1,4 +1,4 @@
-"""The cost of a run of each entry of a comparison, from timed steps."""
+"""The cost of a run of each entry of a comparison, from timed steps and timed features."""
 
 from __future__ import annotations
 
@@ -6,38 +6,60 @@ import math
 from collections.abc import Sequence
 
 from headstart.data import SplitDataset
+from headstart.features import FeatureTimer
 from headstart.models.recipes import resolve
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.training import RunCost, RunTimer, least_epochs
 
 _DIGITS = 3  # of a planned number of epochs
 
+# Of the time limit, to time the features at one image size. A few full batches of 32 pixels are
+# 2,000 images, and took 5.6 of 90 s on a busy machine.
+_FEATURE_TIMING_SHARE = 0.02
+
 
 class EntryCosts:
-    """Times the steps of entries, and counts their epochs.
+    """Times the steps and the features of entries, and counts their epochs.
 
     Attributes:
         costs: The measured cost of a run, by the name of the entry.
-        feature_seconds: Seconds of features that were timed and not computed, because there is no
-            time for them; by the name of the entry.
+        feature_seconds: Seconds of the features of a frozen backbone, by the name of the entry:
+            at its smallest image size until they are computed.
     """
 
-    def __init__(self, data: SplitDataset) -> None:
+    def __init__(self, data: SplitDataset, limit_seconds: float | None) -> None:
         self.costs: dict[str, RunCost] = {}
         self.feature_seconds: dict[str, float] = {}
         self._study_data = data
+        self._limit_seconds = limit_seconds
         self._timers: dict[str, RunTimer] = {}
+        self._feature_timers: dict[str, FeatureTimer] = {}
 
     def data(self, entry: ComparisonEntry) -> SplitDataset:
         """Return the data that an entry is trained on."""
         return entry.data or self._study_data
 
     def cost(self, entry: ComparisonEntry) -> RunCost | None:
-        """Return the cost of a run of an entry; None if it was not measured.
+        """Return the cost of a run of an entry; None if nothing was measured.
 
-        A control costs what its contender does: the same network with other weights.
+        A control costs what its contender does: the same network with other weights. A head whose
+        features are not computed yet is expected to cost what a run of the others does besides its
+        steps.
         """
-        return self.costs.get(entry.name) or self.costs.get(entry.model_name)
+        cost = self.costs.get(entry.name) or self.costs.get(entry.model_name)
+        if cost is None and self.features_to_come(entry):
+            return RunCost(max([0.0, *(other.fixed for other in self.costs.values())]))
+        return cost
+
+    def features_to_come(self, entry: ComparisonEntry) -> float:
+        """Return the expected seconds of features of an entry that are not computed yet.
+
+        Those of a control take as long as those of its contender.
+        """
+        if entry.is_prepared or not entry.recipe.on_features:
+            return 0.0
+        of_contender = self.feature_seconds.get(entry.model_name, 0.0)
+        return self.feature_seconds.get(entry.name, of_contender)
 
     def recipe_epochs(self, entry: ComparisonEntry) -> float:
         """Return the number of epochs of the recipe of an entry."""
@@ -67,9 +89,28 @@ class EntryCosts:
         entry.is_solved = timer.recipe.optimizer == "lbfgs"
         entry.least_epochs = least_epochs(timer.recipe)
 
-    def is_timed(self, entry: ComparisonEntry) -> bool:
-        """Return whether the steps of an entry were timed since the study was started."""
-        return entry.name in self._timers
+    def feature_timer(self, entry: ComparisonEntry) -> FeatureTimer:
+        """Return the timer of the features of a frozen backbone."""
+        if entry.name not in self._feature_timers:
+            seconds = None
+            if self._limit_seconds is not None:
+                seconds = _FEATURE_TIMING_SHARE * self._limit_seconds
+            timer = FeatureTimer(entry.recipe, self.data(entry), seconds)
+            self._feature_timers[entry.name] = timer
+        return self._feature_timers[entry.name]
+
+    def time_features(self, entry: ComparisonEntry) -> None:
+        """Time the features of a frozen backbone at its smallest image size."""
+        timer = self.feature_timer(entry)
+        timer.restart()
+        self.feature_seconds[entry.name] = timer.least_seconds
+
+    def start_missing_timers(self, entries: Sequence[ComparisonEntry]) -> None:
+        """Time entries that were not timed since the study was started, or resumed."""
+        for entry in entries:
+            is_waiting = entry.recipe.on_features and not entry.is_prepared
+            if entry.name not in self._timers and not is_waiting:
+                self.start_timer(entry)
 
     def time_more(self) -> None:
         """Time some more steps of every timed entry. The median of all timings counts."""
@@ -78,10 +119,13 @@ class EntryCosts:
             self.costs[name] = timer.cost
 
     def time_again(self, entries: Sequence[ComparisonEntry]) -> None:
-        """Forget the timed steps of entries, and time some again."""
+        """Forget the timings of entries, and time some steps, or features to come, again."""
         for entry in entries:
             timer = self._timers.get(entry.name)
-            if timer is not None:
+            if timer is None:
+                if self.features_to_come(entry):
+                    self.time_features(entry)
+            else:
                 timer.restart()
                 timer.measure()
                 self.costs[entry.name] = timer.cost

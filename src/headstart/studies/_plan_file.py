@@ -11,16 +11,16 @@ from headstart.models.recipes import with_net
 from headstart.results import JsonObject
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_plan import ComparisonPlan
+from headstart.studies._entry_costs import EntryCosts
 from headstart.training import RunCost
 
 _PLAN_FILE = "budget.json"
 
 
-def write_plan(plan: ComparisonPlan, costs: dict[str, RunCost], folder: Path) -> None:
-    """Write a plan and the costs of its runs, by the name of the entry, to a study folder."""
-    entries = {entry.name: _planned(entry, costs.get(entry.name)) for entry in plan.entries}
+def write_plan(plan: ComparisonPlan, costs: EntryCosts, folder: Path) -> None:
+    """Write a plan and the costs of its runs to a study folder."""
     content = {
-        "entries": entries,
+        "entries": {entry.name: _planned(entry, costs) for entry in plan.entries},
         "seeds": plan.planned_seeds,
         "has_controls": plan.has_controls,
         "needed_seconds": plan.needed_seconds,
@@ -29,7 +29,7 @@ def write_plan(plan: ComparisonPlan, costs: dict[str, RunCost], folder: Path) ->
     store.write_json(folder / _PLAN_FILE, content)
 
 
-def follow_plan(plan: ComparisonPlan, costs: dict[str, RunCost], folder: Path) -> bool:
+def follow_plan(plan: ComparisonPlan, costs: EntryCosts, folder: Path) -> bool:
     """Let a plan, and the costs of its runs, follow what `write_plan` wrote.
 
     Returns:
@@ -47,12 +47,15 @@ def follow_plan(plan: ComparisonPlan, costs: dict[str, RunCost], folder: Path) -
         values = written["entries"][entry.name]
         _follow(entry, values)
         if values["cost"] is not None:
-            costs[entry.name] = RunCost(**values["cost"])
+            costs.costs[entry.name] = RunCost(**values["cost"])
+        if values.get("feature_seconds") is not None:
+            costs.feature_seconds[entry.name] = values["feature_seconds"]
     return True
 
 
-def _planned(entry: ComparisonEntry, cost: RunCost | None) -> JsonObject:
-    """Return what was planned for an entry, and the cost of a run if it was measured."""
+def _planned(entry: ComparisonEntry, costs: EntryCosts) -> JsonObject:
+    """Return what was planned for an entry, and its costs as far as they were measured."""
+    cost = costs.costs.get(entry.name)
     return {
         "prepare": entry.prepare_seconds,
         "net": entry.recipe.net.model_dump(include={"input_px"}),
@@ -61,6 +64,7 @@ def _planned(entry: ComparisonEntry, cost: RunCost | None) -> JsonObject:
         "is_solved": entry.is_solved,
         "is_prepared": entry.is_prepared and entry.role == "contender",
         "cost": None if cost is None else asdict(cost),
+        "feature_seconds": costs.feature_seconds.get(entry.name),
     }
 
 

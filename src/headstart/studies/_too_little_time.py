@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from headstart import progress
 from headstart.errors import InputError
-from headstart.features import FeatureTimer
-from headstart.formatting import approximate_duration, enumeration
+from headstart.formatting import enumeration
 from headstart.studies._comparison_clock import ComparisonClock
 from headstart.studies._comparison_division import entry_demands, needed_seconds
-from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_plan import ComparisonPlan
 from headstart.studies._entry_costs import EntryCosts
 from headstart.studies._too_short import answering_command, describe_need
@@ -47,35 +45,6 @@ def leave_out(
         progress.say(f"{name} is left out: there is no time for it.")
 
 
-def leave_out_for_features(
-    entry: ComparisonEntry,
-    excess: str,
-    plan: ComparisonPlan,
-    costs: EntryCosts,
-    clock: ComparisonClock,
-) -> None:
-    """Leave out a contender for whose features there is no time.
-
-    Args:
-        entry: The contender, whose features were timed.
-        excess: A sentence that says how far they exceed the time for them.
-        plan: The plan.
-        costs: The costs of its runs.
-        clock: The time that is left.
-
-    Raises:
-        InputError: Too few are left for a verdict.
-    """
-    shown = approximate_duration(costs.feature_seconds[entry.name])
-    plan.left_out[entry.name] = f"{entry.name} needs about {shown} for its features"
-    plan.needed_seconds = needed_seconds(plan, costs, clock)
-    if plan.can_decide:
-        progress.say(f"{entry.name} is left out: {excess}")
-        return
-    answer = answering_command(plan.needed_seconds, clock.context.command)
-    raise InputError(excess, f"Use fewer --train-images, or more time. {answer}")
-
-
 def require_time(plan: ComparisonPlan, costs: EntryCosts, clock: ComparisonClock) -> None:
     """Require some time for each run.
 
@@ -93,8 +62,8 @@ def require_time(plan: ComparisonPlan, costs: EntryCosts, clock: ComparisonClock
 
 
 def _time_features_to_come(plan: ComparisonPlan, costs: EntryCosts) -> None:
-    """Time the features of frozen contenders without any, at their smallest image size."""
+    """Time the features of frozen contenders that were not timed yet."""
     for entry in plan.requested:
-        if entry.recipe.on_features and not entry.is_prepared:
-            timer = FeatureTimer(entry.recipe, costs.data(entry))
-            costs.feature_seconds.setdefault(entry.name, timer.least_seconds)
+        is_known = entry.is_prepared or entry.name in costs.feature_seconds
+        if entry.recipe.on_features and not is_known:
+            costs.time_features(entry)

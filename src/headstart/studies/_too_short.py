@@ -69,6 +69,8 @@ def describe_need(demand: Demand, runs_per_seed: int) -> str:
         demand: What it needs.
         runs_per_seed: Number of its runs that test all images: one, or one per fold.
     """
+    if demand.extra:
+        return f"{demand.name} needs about {approximate_duration(demand.extra)} for its features"
     seconds = approximate_duration(runs_per_seed * demand.cost.seconds(demand.least))
     runs = counted(runs_per_seed, "run")
     if not demand.cost.epoch:
