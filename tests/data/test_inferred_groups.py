@@ -145,6 +145,21 @@ def test_arrays_are_grouped_by_near_duplicates() -> None:
     assert len(np.unique(dataset.groups)) == 25
 
 
+def test_an_image_without_relatives_is_named_beside_the_groups() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3)).astype(np.uint8)
+    images[20:30] = images[:10]
+    both = infer_groups(load((images, np.arange(30) % 2)))
+    assert both.sentence.startswith("10 groups of about 2 images")
+    assert both.sentence.endswith("; 10 other images are groups of their own")
+    assert len(np.unique(both.groups)) == 10 + 10
+    one = infer_groups(load((images[:21], np.arange(21) % 2)))
+    assert one.sentence.endswith("; 19 other images are groups of their own")
+    pairs = infer_groups(load((images[[0, 20, 1]], np.array([0, 0, 1]))))
+    assert pairs.sentence.endswith("; 1 other image is a group of its own")
+    whole = infer_groups(load((images[[0, 20, 1, 21]], np.array([0, 0, 1, 1]))))
+    assert whole.sentence.endswith("near duplicates)")
+
+
 def test_groups_end_at_the_parts_that_come_with_the_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,14 +201,16 @@ def test_folds_keep_groups_whole_and_their_baselines_resample_them(
 ) -> None:
     rows = np.arange(120)
     dataset = load((digits.images[rows], digits.labels[rows] % 2))
-    dataset = replace(dataset, groups=rows // 8)
+    # 14 groups of eight images, one of seven, and an image of its own.
+    dataset = replace(dataset, groups=np.where(rows == 119, 15, rows // 8))
     data = SplitDataset(dataset, make_split(dataset))
     values = {"epochs": 1, "nodes": 8, "layers": 1}
     finding = run_study(
         ComparisonConfig(("mlp",), (0,), None, values, folds=3), data, tmp_path / "study"
     )
-    assert finding.evaluated_groups == 15
-    assert any("Each of the 15 groups of images is in one fold" in n for n in finding.verdict.notes)
+    assert finding.evaluated_groups == 16
+    sentence = "Each of the 16 groups of images (1 of a single image) is in one fold."
+    assert any(note.startswith(sentence) for note in finding.verdict.notes)
     majority = finding.baselines[0]
     over_images = wilson_interval(round(majority.accuracy * majority.n), majority.n)
     assert majority.interval != over_images

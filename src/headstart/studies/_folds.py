@@ -230,10 +230,9 @@ class StudyFolds:
                 f"The runs of examples and curves are {runs}, {median}. The weights of all folds "
                 "are removed."
             ]
-        groups = count_groups(self.groups)
-        if groups is not None:
+        if count_groups(self.groups) is not None:
             notes.append(
-                f"Each of the {groups:,} groups of images is in one fold. Tests and intervals of "
+                f"Each of the {self._groups_in_words()} is in one fold. Tests and intervals of "
                 "contenders respect the groups, because their units are folds."
             )
         if self.folds.kept_test:
@@ -242,6 +241,13 @@ class StudyFolds:
                 "the other images are cross-validated."
             )
         return notes
+
+    def _groups_in_words(self) -> str:
+        """Return the number of groups, and how many of them are images without relatives."""
+        _, sizes = np.unique(self.groups, return_counts=True)
+        single = int((sizes == 1).sum())
+        beside = f" ({single:,} of a single image)" if single else ""
+        return f"{len(sizes):,} groups of images{beside}"
 
     def baselines(self, limit: float) -> list[BaselineResult]:
         """Return the baselines on all images, each image with the training images of its fold.

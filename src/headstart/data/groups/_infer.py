@@ -18,6 +18,7 @@ from headstart.data.groups._group_test import (
 )
 from headstart.data.groups._near_duplicates import NearDuplicates, find_near_duplicates
 from headstart.data.groups._sequences import cut_at_cycles, cut_at_gaps
+from headstart.formatting import counted
 
 # Seconds between neighbours of a burst, the longest first. The first that passes the test counts.
 BURST_SECONDS = (60.0, 20.0, 5.0, 1.0)
@@ -59,10 +60,16 @@ class InferredGroups:
         if not self.count:
             return "no groups were inferred: each image stands for itself"
         size = self.grouped_images / self.count
-        return (
-            f"{self.count:,} group{'s' * (self.count > 1)} of about {size:.0f} images inferred "
+        sentence = (
+            f"{counted(self.count, 'group')} of about {size:.0f} images inferred "
             f"from {' and '.join(self.sources)} ({'; '.join(self.evidence)})"
         )
+        single = len(self.groups) - self.grouped_images
+        if not single:
+            return sentence
+        # A test counts them as groups, so its number of groups is larger by so many.
+        verb = "is a group of its" if single == 1 else "are groups of their"
+        return f"{sentence}; {counted(single, 'other image')} {verb} own"
 
 
 @dataclass(frozen=True)
