@@ -11,6 +11,7 @@ from headstart.errors import InputError
 from headstart.evaluation import (
     compare_curves,
     comparisons_with_selected,
+    describe_folds,
     fold_accuracy_interval,
     fold_test,
     verdict,
@@ -130,6 +131,30 @@ def test_a_verdict_over_folds_is_about_recipes_and_says_what_was_tested() -> Non
     one = verdict({name: rows[:1] for name, rows in correct.items()}, fold_of=fold_of[:1])
     assert one.about == "recipes"
     assert "all 100 images, tested once by models" in one.sentence
+
+
+def test_few_folds_are_named_with_what_they_cost() -> None:
+    two, four = np.arange(IMAGES)[None] % 2, np.arange(IMAGES)[None] % 4
+    words = "With only 2 scores per recipe, one per fold, an interval is 6.5 times as wide as"
+    assert words in describe_folds(two) and describe_folds(two).endswith("Use --folds 5 or more.")
+    assert "only 4 scores per recipe, one per fold, an interval is 1.6 times" in describe_folds(
+        four
+    )
+    assert "With only 2 scores" in describe_folds(two, are_training_images_drawn=True)
+    for enough in (np.arange(IMAGES)[None] % 5, np.repeat(two, 3, axis=0)):
+        assert "scores" not in describe_folds(enough)
+
+
+def test_more_images_do_not_make_up_for_two_folds() -> None:
+    rows = np.arange(IMAGES)[None]
+    # The contenders differ by 30 points in one half of the images and by 10 in the other.
+    correct = {"a": rows % 10 < 9, "b": np.where(rows < IMAGES // 2, rows % 10 < 6, rows % 10 < 8)}
+    halves = (rows >= IMAGES // 2).astype(np.int64)
+    result = verdict(correct, fold_of=halves)
+    assert result.outcome == "undecided" and result.needed is not None
+    error = fold_test(correct["a"], correct["b"], halves).standard_error
+    # At one degree of freedom, significance takes 12.7 standard errors, and power 1.4 more.
+    assert result.needed.images == pytest.approx(IMAGES * (14.1 * error / 0.2) ** 2, rel=0.02)
 
 
 def test_false_alarms_stay_below_5_percent_where_training_sets_overlap() -> None:

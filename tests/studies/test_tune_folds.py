@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 from recomputing import differing_statistics
+from rich.console import Console
 
 import headstart
 from headstart.data import Split, SplitDataset, load, make_split, split_without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe
-from headstart.report import write_report
+from headstart.report import tune_table, write_report
 from headstart.results import TunedFold, Tuning, read_metrics
 from headstart.studies import TuningConfig, TuningStudy, run_study
 from headstart.studies._comparison_entries import ComparisonEntry
@@ -136,6 +138,62 @@ def test_the_accuracy_is_over_all_images_and_belongs_to_the_procedure(
         folder, tmp_path, lambda content: content["folds"][1].update(test=0.123)
     )
     assert changed == {"folds[1].test"}
+
+
+def test_a_fold_that_keeps_the_defaults_is_reported_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, choices = tmp_path / "study", iter(["defaults", "tuned"])
+    monkeypatch.setattr(_nested, "kept_recipe", lambda *_: next(choices))
+    finding = run_study(TuningStudy(config()), stripes(), folder)
+
+    kept, changed = finding.folds
+    assert (kept.is_default, changed.is_default) == (True, False)
+    assert kept.chosen == kept.defaults == changed.defaults != changed.chosen == {"lr": 0.5}
+    assert kept.test == kept.test_of_defaults
+    tuned, defaults = finding.contenders
+    assert tuned.runs == ("runs/defaults-fold1-seed1", "runs/tuned-fold2-seed1")
+    assert tuned.runs[0] == defaults.runs[0]
+    for contender in (tuned, defaults):
+        shown = read_metrics(folder / contender.representative_run)
+        assert contender.recipe == shown.recipe
+        assert contender.parameters == shown.parameters
+    words = " ".join([*finding.sentences, finding.verdict.sentence])
+    assert "The defaults were kept in 1 of the 2 folds." in words
+    assert "With only 2 scores per recipe, one per fold, an interval is 6.5 times" in words
+    assert [value.folds for value in finding.chosen_values] == [1, 1]
+
+    rows = fold_rows(finding)
+    assert rows[0].split()[-2:] == ["the", "defaults"] and rows[1].endswith("lr 0.5")
+    write_report(folder)
+    page = (folder / "report.html").read_text()
+    first, second = page.split("One search per fold")[1].split('<th scope="row">')[1:3]
+    assert first.startswith("1 <span") and ">defaults</span>" in first
+    assert second.startswith("2</th>")
+    assert "best of the search on all images</span>" in page
+
+
+def fold_rows(finding: Tuning) -> list[str]:
+    """Return the rows of the terminal's table of folds."""
+    with io.StringIO() as text:
+        Console(file=text, width=120).print(tune_table(finding))
+        lines = [line.strip() for line in text.getvalue().splitlines()]
+    start = next(row for row, line in enumerate(lines) if line.startswith("fold "))
+    return lines[start + 2 : start + 2 + len(finding.folds)]
+
+
+def test_settings_of_a_fold_are_compared_with_its_own_defaults(searched: Searched) -> None:
+    """The default batch size depends on the number of training images, so a fold has its own."""
+    finding, _, _ = searched
+    first, second = finding.folds
+    values = {"lr": 0.5, "batch": 32}
+    own = first.model_copy(update={"chosen": values, "defaults": {"lr": 0.1, "batch": 32}})
+    kept = second.model_copy(update={"chosen": values, "defaults": values, "is_default": True})
+    of_all = {"lr": 0.5, "batch": 64}
+    shown = finding.model_copy(update={"folds": (own, kept), "defaults": of_all})
+    rows = fold_rows(shown)
+    assert rows[0].endswith(" lr 0.5")
+    assert rows[1].endswith(" the defaults")
 
 
 SCRIPT = """

@@ -241,7 +241,9 @@ class _Tests:
         )
         parts = parts_of_recipes(self.runs[a], self.runs[b], test.standard_error)
         if self.fold_of is not None:  # folds cannot tell images from training images and seeds
-            parts = ErrorParts(test.standard_error**2, 0.0, 0.0, 1, self.fold_of.shape[1])
+            freedom = self.fold_of.shape[0] * (int(self.fold_of.max()) + 1) - 1
+            images = self.fold_of.shape[1]
+            parts = ErrorParts(test.standard_error**2, 0.0, 0.0, 1, images, freedom)
         return PairedComparison(
             a,
             b,

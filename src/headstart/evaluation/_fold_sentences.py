@@ -5,6 +5,9 @@ from __future__ import annotations
 from headstart.evaluation._fold_tests import IntArray
 from headstart.formatting import counted
 
+# With fewer scores of folds, a t interval is over 1.5 times as wide as a normal one.
+_FEWEST_SCORES = 5
+
 
 def describe_folds(fold_of: IntArray, *, are_training_images_drawn: bool = False) -> str:
     """Describe what a verdict from cross-validation is based on and what it applies to.
@@ -21,7 +24,25 @@ def describe_folds(fold_of: IntArray, *, are_training_images_drawn: bool = False
         f"This is based on all {counted(images, 'image')}, tested {times} by models that were "
         f"trained without them ({folds} folds, {counted(repeats, 'repeat')})."
     )
+    few = _few_scores_sentence(repeats * folds)
     if are_training_images_drawn:
-        return f"{based_on} The labelled images of each run are drawn from the other folds."
+        return f"{based_on} The labelled images of each run are drawn from the other folds.{few}"
     share = f"{(folds - 1) / folds:.0%}"
-    return f"{based_on} It applies to the recipes, trained on {share} of the images."
+    return f"{based_on} It applies to the recipes, trained on {share} of the images.{few}"
+
+
+def _few_scores_sentence(scores: int) -> str:
+    """Return how wide an interval from so few folds is; "" if they are enough.
+
+    Args:
+        scores: Number of scores per recipe: folds times repeats.
+    """
+    from scipy.stats import norm, t
+
+    if scores >= _FEWEST_SCORES:
+        return ""
+    factor = float(t.ppf(0.975, scores - 1) / norm.ppf(0.975))
+    return (
+        f" With only {scores} scores per recipe, one per fold, an interval is {factor:.1f} times "
+        "as wide as with many scores that vary as much. Use --folds 5 or more."
+    )

@@ -27,6 +27,8 @@ class ErrorParts:
         seed_variance: Variance of the true accuracy over seeds. Only more seeds reduce it.
         seeds: Number of seeds per contender; 1 for two trained models.
         n: Number of images.
+        fold_freedom: Degrees of freedom of a cross-validation, which more images do not raise; None
+            without folds.
     """
 
     image_variance: float
@@ -34,6 +36,7 @@ class ErrorParts:
     seed_variance: float
     seeds: int
     n: int
+    fold_freedom: int | None = None
 
     @property
     def image_share(self) -> float:
@@ -53,6 +56,8 @@ class ErrorParts:
 
     def degrees_of_freedom(self, seeds: int, n: int) -> float:
         """Return Satterthwaite's degrees of freedom with another number of seeds and images."""
+        if self.fold_freedom is not None:
+            return float(self.fold_freedom)
         over_seeds = self.noise_variance * self.n / n + self.seed_variance
         if self.seeds == 1 or over_seeds <= 0:
             return float(n)

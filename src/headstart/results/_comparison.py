@@ -50,8 +50,14 @@ class Contender(ResultModel):
         description="'control' for a backbone with random weights, which cannot win."
     )
     model: str = Field(description="Name of the model, such as cnn.")
-    recipe: JsonObject = Field(description="Recipe of the first run with every value decided.")
-    recipe_digest: str = Field(description="SHA-256 of the recipe that was entered.")
+    recipe: JsonObject = Field(
+        description="Recipe of the first run, or with folds of the representative run, with every "
+        "value decided."
+    )
+    recipe_digest: str = Field(
+        description="SHA-256 of the recipe that was entered; in `tune` with folds, of that of the "
+        "first fold."
+    )
     parameters: int = Field(description="Number of parameters, those of a backbone included.")
     trainable_parameters: int = Field(description="Number of parameters that are trained.")
     multiply_adds: int = Field(description="Number of multiply-adds per image.")

@@ -100,6 +100,11 @@ class TunedFold(ResultModel):
     images: int = Field(description="Number of images of the fold, which the search did not use.")
     trials: int = Field(description="Number of trials of the search.")
     chosen: JsonObject = Field(description="Values of the recipe that the search chose.")
+    defaults: JsonObject = Field(
+        default={},
+        description="Values of the default recipe for the same keys. They may differ from those "
+        "for all images: the default batch size depends on the number of training images.",
+    )
     is_default: bool = Field(description="True if the default recipe was kept.")
     validation: Fraction = Field(
         description="Accuracy of the chosen recipe on the validation images of the search."

@@ -57,8 +57,13 @@ class FoldResults:
         runs = self.runs_that_count(entry)
         metrics = {number: read_metrics(run) for number, run in runs.items()}
         representative = entry.runs[self.representative]
+        shown = metrics[self.representative]  # in a nested search, each fold has its own recipe
         return contender.model_copy(
             update={
+                "recipe": shown.recipe,
+                "parameters": shown.parameters,
+                "trainable_parameters": shown.trainable_parameters,
+                "multiply_adds": shown.multiply_adds,
                 "test": self.folds.scores(metrics, correct, repeats),
                 "validation": None,  # each fold has other validation images
                 "epochs": tuple(run.epochs for run in metrics.values()),

@@ -227,12 +227,13 @@ class StudyFolds:
         ]
         if not self.has_classifiers:
             notes = [
-                f"The runs of examples and curves are {runs}, {median}. The weights of all folds "
-                "are removed."
+                f"Recipes, examples and curves are {runs}, {median}. The weights of all folds are "
+                "removed."
             ]
-        if count_groups(self.groups) is not None:
+        groups = self.groups
+        if groups is not None and count_groups(groups) is not None:
             notes.append(
-                f"Each of the {self._groups_in_words()} is in one fold. Tests and intervals of "
+                f"Each of the {_groups_in_words(groups)} is in one fold. Tests and intervals of "
                 "contenders respect the groups, because their units are folds."
             )
         if self.folds.kept_test:
@@ -241,13 +242,6 @@ class StudyFolds:
                 "the other images are cross-validated."
             )
         return notes
-
-    def _groups_in_words(self) -> str:
-        """Return the number of groups, and how many of them are images without relatives."""
-        _, sizes = np.unique(self.groups, return_counts=True)
-        single = int((sizes == 1).sum())
-        beside = f" ({single:,} of a single image)" if single else ""
-        return f"{len(sizes):,} groups of images{beside}"
 
     def baselines(self, limit: float) -> list[BaselineResult]:
         """Return the baselines on all images, each image with the training images of its fold.
@@ -379,6 +373,14 @@ def keep_representative_weights(contenders: Iterable[Contender], folder: Path) -
         for name in ("checkpoint", "state"):
             if (run / name).exists():
                 store.remove_folder(run / name)
+
+
+def _groups_in_words(groups: NDArray[np.int64]) -> str:
+    """Return the number of groups, and how many of them are images without relatives."""
+    _, sizes = np.unique(groups, return_counts=True)
+    single = int((sizes == 1).sum())
+    beside = f" ({single:,} of a single image)" if single else ""
+    return f"{len(sizes):,} groups of images{beside}"
 
 
 def _test_metrics(metrics: RunMetrics) -> PartMetrics:

@@ -29,6 +29,7 @@ from headstart.report.terminal._tables import (
 from headstart.results import (
     JsonObject,
     Trial,
+    TunedFold,
     Tuning,
 )
 
@@ -91,7 +92,7 @@ def _trials_table(finding: Tuning) -> Table:
             loss(last.loss),
             percent(last.accuracy, images),
             *([] if metric is None else [score_text(metric, last.score, images)]),
-            Text(_changed_settings(trial.values, finding)),
+            Text(_changed_settings(trial.values, finding.defaults)),
         )
     hidden = len(ranked) - MAX_TRIALS
     if hidden > 0:
@@ -123,15 +124,20 @@ def _folds_table(finding: Tuning) -> Table:
             f"{fold.images:,}",
             percent(fold.test, fold.images),
             percent(fold.test_of_defaults, fold.images),
-            Text(_changed_settings(fold.chosen, finding)),
+            Text("the defaults" if fold.is_default else _changed_of_fold(fold, finding)),
         )
     return table
 
 
-def _changed_settings(values: JsonObject, finding: Tuning) -> str:
+def _changed_of_fold(fold: TunedFold, finding: Tuning) -> str:
+    """Return the settings that the search of a fold changed in the defaults of that fold."""
+    return _changed_settings(fold.chosen, fold.defaults or finding.defaults)
+
+
+def _changed_settings(values: JsonObject, defaults: JsonObject) -> str:
     changed: list[str] = []
     for key, value in values.items():
-        if value != finding.defaults.get(key):
+        if value != defaults.get(key):
             changed.append(f"{one_line(key)} {one_line(setting(value))}")
     return ", ".join(changed) or "the defaults"
 

@@ -41,7 +41,7 @@ from headstart.studies.tune._nested_sentences import (
 from headstart.studies.tune._storage import open_storage
 from headstart.studies.tune._successive_halving import Search, prepared_defaults
 from headstart.studies.tune._time_plan import least_limit
-from headstart.training import expected_seconds, read_correct
+from headstart.training import expected_seconds, read_correct, read_run
 
 _PLAN, _RECORD = "searches.json", "search.json"
 
@@ -170,7 +170,7 @@ def nested_tuning(config: TuningConfig, context: StudyContext, name: str) -> Tun
             on_validation = compare_entries(finals, [], "validation", context.folder, groups)
             classifier = tuning_finding(search, finals, on_validation, context)
 
-    entries = _entries(searched, finals, config.seed + 1)
+    entries = _entries(searched, config.seed + 1)
     results = compare_entries(entries, [], "test", context.folder, folds=folds)
     keep_representative_weights([], context.folder)
     return _with_folds(classifier, searched, results, folds, context, share)
@@ -254,6 +254,7 @@ def _test_fold(
         images=images,
         trials=len(search.trials.all()),
         chosen=of_defaults if kept == "defaults" else best.values,
+        defaults=of_defaults,
         is_default=kept == "defaults",
         validation=validation.accuracy,
         test=tested[kept],
@@ -267,20 +268,17 @@ def _test_fold(
     return _SearchedFold(result, {**runs, "tuned": chosen}, failures, len(runs))
 
 
-def _entries(
-    searched: Sequence[_SearchedFold], of_classifier: Sequence[ComparisonEntry], seed: int
-) -> list[ComparisonEntry]:
+def _entries(searched: Sequence[_SearchedFold], seed: int) -> list[ComparisonEntry]:
     """Return the procedure and the defaults as entries, with one run per fold.
 
-    If every search kept the defaults, the two are the same.
+    If every search kept the defaults, the two are the same. The recipe of an entry is that of its
+    first run. The runs of the procedure may have several.
 
     Args:
         searched: The folds.
-        of_classifier: The final runs on all images.
         seed: The seed of the runs.
     """
     is_tuned = any(not fold.result.is_default for fold in searched)
-    recipes = {entry.name: entry.recipe for entry in of_classifier}
     entries = []
     for name in ("tuned", "defaults") if is_tuned else ("defaults",):
         failures = {
@@ -288,19 +286,14 @@ def _entries(
             for fold, result in enumerate(searched)
             if name in result.failures
         }
+        runs = {
+            fold: result.runs[name] for fold, result in enumerate(searched) if name in result.runs
+        }
+        # The procedure has a run in every fold. The defaults may have failed in all of them.
+        first_run = next(iter(runs.values()), searched[0].runs["tuned"])
+        recipe = read_run(first_run).recipe
         entries.append(
-            ComparisonEntry(
-                name,
-                "contender",
-                recipes.get(name, recipes["defaults"]),
-                (seed,),
-                runs={
-                    fold: result.runs[name]
-                    for fold, result in enumerate(searched)
-                    if name in result.runs
-                },
-                failures=failures,
-            )
+            ComparisonEntry(name, "contender", recipe, (seed,), runs=runs, failures=failures)
         )
     return entries
 
@@ -331,13 +324,7 @@ def _with_folds(
     common = context.with_data(folds.first_data).common_fields("test", reads, budget)
     common |= folds.finding_fields(common, budget, folds.seeds)
 
-    # The runs of the procedure have several recipes. The one to show is that of the classifier.
-    shown = {contender.name: contender.recipe for contender in classifier.contenders}
-    contenders = [
-        contender.model_copy(update={"recipe": shown.get(contender.name, contender.recipe)})
-        for contender in results.contenders
-    ]
-
+    contenders = results.contenders
     values = chosen_values(by_fold)
     sentence = procedure_sentence(results.verdict.sentence)
     if all(fold.is_default for fold in by_fold):
@@ -346,7 +333,7 @@ def _with_folds(
         {
             **dict(classifier),
             **common,
-            "contenders": tuple(contenders),
+            "contenders": contenders,
             "failed": (*results.failed, *classifier.failed),
             "verdict": results.verdict.model_copy(update={"sentence": sentence}),
             "test": contenders[0].test,

@@ -69,7 +69,8 @@ def kept_sentence(folds: Sequence[TunedFold]) -> str:
     """Return in how many folds the defaults were kept."""
     kept = sum(fold.is_default for fold in folds)
     if kept == len(folds):
-        return f"The defaults were kept in all {len(folds)} folds."
+        every = "both folds" if kept == 2 else f"all {kept} folds"
+        return f"The defaults were kept in {every}."
     return f"The defaults were kept in {kept or 'none'} of the {len(folds)} folds."
 
 
