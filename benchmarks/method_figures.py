@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart import store
-from headstart.evaluation import accuracy_interval, reuse_optimism
+from headstart.evaluation import (
+    SliceMembers,
+    accuracy_interval,
+    compare_slices,
+    recipe_test,
+    reuse_optimism,
+)
 from headstart.report.figures._canvas import drawing_style, figure_bytes, new_figure
 from headstart.report.figures._style import LIGHT
 
@@ -46,6 +52,9 @@ def main() -> None:
         "method-looks": looks_at_seeds,
         "method-gate": gate,
         "method-reuse": reused_test_images,
+        "method-robust": robust_or_not,
+        "method-subgroups": subgroups,
+        "method-verify": verified_report,
     }
     for name, draw in figures.items():
         with drawing_style():
@@ -282,6 +291,107 @@ def reused_test_images() -> Figure:
     axes.set(xlabel="models evaluated on the same 1,000 test images (ten per study)")
     axes.set(ylabel="optimism, points", ylim=(0, None))
     axes.set_xticks([10, 100, 1000], ["10", "100", "1,000"])
+    return figure
+
+
+def robust_or_not() -> Figure:
+    """Draw two verdicts, recomputed without the images of each check.
+
+    In the second one, A knows the 10% of the test images that have near copies in training.
+    """
+    generator = np.random.default_rng(5)
+    images = 2000
+    ease = generator.random(images)
+    is_copy = generator.random(images) < 0.1
+    label = generator.integers(0, 5, images)
+    suspected = generator.random(images) < 0.02
+    everything = np.zeros(images, bool)
+    checks = (
+        ("verdict", everything),
+        ("without near copies", is_copy),
+        ("without suspected labels", suspected),
+        ("without one class", label == 0),
+    )
+    figure = new_figure(WIDTH, 2.1)
+    axes_of = figure.subplots(1, 2, sharey=True, sharex=True)
+    for axes, title, gain in zip(axes_of, ("robust", "not robust"), (0.04, 0.002), strict=True):
+        knows_copies = is_copy & (title == "not robust")
+        luck = generator.normal(0, 0.05, (2, 3, images))
+        a = (ease + luck[0] < 0.88 + gain) | knows_copies
+        b = ease + luck[1] < 0.88
+        axes.axvline(0, color=LIGHT.ink, linewidth=1)
+        for row, (_, is_left_out) in enumerate(checks):
+            test = recipe_test(a[:, ~is_left_out], b[:, ~is_left_out])
+            low, high = (100 * end for end in test.interval)
+            colour = BLUE if low > 0 else GREY
+            axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
+            axes.plot(100 * test.difference, row, "o", color=colour, markersize=5)
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel="accuracy of A minus B, points", ylim=(3.5, -0.5))
+        axes.grid(visible=False)
+    axes_of[0].set_yticks(range(4), [name for name, _ in checks])
+    return figure
+
+
+def subgroups() -> Figure:
+    """Draw the deviations of twenty subgroups, and their limits with and without a correction."""
+    generator = np.random.default_rng(5)
+    images, count = 2000, 20
+    ease = generator.random(images)
+    a, b = (ease + generator.normal(0, 0.15, (1, images)) < 0.88 for _ in "ab")
+    part = generator.integers(0, count, images)
+    b &= ~((part == 0) & (generator.random(images) < 0.16))
+    members = [SliceMembers("group", str(number), part == number) for number in range(count)]
+    found = {item.name: item for item in compare_slices(a, b, members).slices}
+    differences = (a.astype(float) - b)[0]
+    contrasts = []  # of each subgroup: its mean minus that of the other images, in standard errors
+    for number in range(count):
+        is_inside = part == number
+        inside, outside = differences[is_inside], differences[~is_inside]
+        error = (inside.var() / len(inside) + outside.var() / len(outside)) ** 0.5
+        contrast = np.where(is_inside, 1 / len(inside), -1 / len(outside)) / error
+        contrasts.append(contrast)
+    weights = np.array(contrasts).T
+    statistics = np.abs(differences @ weights)
+    signs = generator.choice([-1.0, 1.0], (999, images))
+    at_random = np.abs((signs * (differences - differences.mean())) @ weights)
+    single = float(np.quantile(at_random, 0.95))
+    corrected = float(np.quantile(at_random.max(axis=1), 0.95))
+
+    figure = new_figure(WIDTH, 2.2)
+    axes = figure.add_subplot()
+    for number, statistic in enumerate(statistics):
+        is_significant = found[str(number)].p_adjusted <= 0.05
+        colour = BLUE if is_significant else ORANGE if statistic > single else GREY
+        axes.bar(number, statistic, color=colour, width=0.7)
+    for height, text in ((single, "limit for one subgroup"), (corrected, "limit for 20 subgroups")):
+        axes.axhline(height, color=LIGHT.ink, linewidth=1, linestyle=":")
+        axes.text(count + 0.2, height + 0.08, text, fontsize=8)
+    axes.set(xlim=(-0.8, 26), xticks=[], ylabel="deviation / its error")
+    axes.set_xlabel("20 subgroups, of which only the first really differs", loc="left")
+    axes.grid(visible=False)
+    return figure
+
+
+def verified_report() -> Figure:
+    """Draw what `verify` compares: the page, its data, and the predictions in the data."""
+    figure, axes = _bare(WIDTH, 1.7)
+    boxes = (
+        (0, "the page that you read", "accuracy 92.7%", ORANGE),
+        (3.6, "the page, written again", "accuracy 92.1%", BLUE),
+        (7.2, "the predictions in it", "1,842 of 2,000 correct", BLUE),
+    )
+    for left, title, text, colour in boxes:
+        axes.add_patch(_box(left, 0, 2.9, 1.1, LIGHT.wash))
+        axes.text(left + 1.45, 1.35, title, fontsize=8, ha="center")
+        axes.text(left + 1.45, 0.55, text, fontsize=9, ha="center", va="center", color=colour)
+    for left, sign, text, colour in (
+        (3.25, "≠", "edited", ORANGE),
+        (6.85, "=", "recomputed", BLUE),
+    ):
+        axes.text(left, 0.55, sign, fontsize=13, ha="center", va="center", color=colour)
+        axes.text(left, -0.35, text, fontsize=8, ha="center", color=colour)
+    axes.set(xlim=(-0.1, 10.2), ylim=(-0.6, 1.7))
     return figure
 
 
