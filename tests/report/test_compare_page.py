@@ -292,6 +292,14 @@ def test_equivalent_contenders_are_named_and_the_margin_is_drawn(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("page_only")
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_a_detectable_effect_from_two_seeds_is_called_uncertain(tmp_path: Path, seeds: int) -> None:
+    page = page_text(build_comparison(tmp_path, Built(data=Data(images=60), seeds=seeds)))
+    assert "points</b> at 80% power" in page
+    assert ("with only two seeds, it can be 1.7 times as large" in page) == (seeds == 2)
+
+
+@pytest.mark.usefixtures("page_only")
 def test_a_contender_with_a_failed_run_is_marked_as_left_out(tmp_path: Path) -> None:
     study = build_comparison(tmp_path, Built(data=Data(images=60), seeds=2, is_compared=False))
     failed = FailedContender(name="cnn", failures=("seed 2 failed: the loss became infinite.",))

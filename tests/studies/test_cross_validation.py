@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +14,7 @@ import pytest
 from recomputing import differing_statistics
 
 import headstart
-from headstart.data import Dataset, SplitDataset, load, make_split, read_split
+from headstart.data import TEST, UNASSIGNED, Dataset, SplitDataset, load, make_split, read_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.report import write_report
@@ -243,7 +244,17 @@ def test_large_data_are_not_cross_validated(digits: Dataset) -> None:
     assert fold_count(data, "auto") == (None, "")
     few = SplitDataset(digits, make_split(digits, train_images=200))
     assert fold_count(few, "auto") == (None, ""), "its test part has 270 images"
-    assert fold_count(data, 4)[0] == 4
+    count, sentence = fold_count(data, 4)
+    assert count == 4
+    assert sentence == (
+        "instead of 270 test images, all 1,797 images are tested, by cross-validation with 4 folds."
+    )
+    own = replace(digits, parts=np.where(np.arange(1797) < 300, TEST, UNASSIGNED).astype(np.uint8))
+    with_test = SplitDataset(own, make_split(own))
+    assert fold_count(with_test, 4)[1] == (
+        "all 1,497 images are tested, by cross-validation with 4 folds. The 300 test images that "
+        "came with the data are not used."
+    )
 
 
 @pytest.mark.parametrize(

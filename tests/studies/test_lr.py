@@ -237,6 +237,9 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     assert 1 < epochs[4] < 4
     assert "allows 2 of 3 seeds" in grids[1].notes[0]
     assert "Left out for the time limit" in grids[2].notes[1]
+    # The number of seeds is named once, as it ends.
+    assert grids[3].notes[0] == "The time limit allows 1 of 3 seeds."
+    assert not any("seed" in note for note in grids[3].notes[1:])
 
     with pytest.raises(InputError, match=r"leaves .* epochs for each of 4 runs"):
         run_study(LearningRatesConfig("mlp", None, 3, 5.0, values), data, tmp_path / "short")

@@ -102,8 +102,8 @@ class TunedFold(ResultModel):
     chosen: JsonObject = Field(description="Values of the recipe that the search chose.")
     defaults: JsonObject = Field(
         default={},
-        description="Values of the default recipe for the same keys. They may differ from those "
-        "for all images: the default batch size depends on the number of training images.",
+        description="Values of the default recipe for the same keys; the batch size depends on the "
+        "number of training images outside the fold.",
     )
     is_default: bool = Field(description="True if the default recipe was kept.")
     validation: Fraction = Field(

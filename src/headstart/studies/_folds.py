@@ -301,13 +301,12 @@ def fold_count(data: SplitDataset, requested: int | str | None) -> tuple[int | N
     if requested is None or requested == "none":
         return None, ""
     images, set_apart = fold_images(data)
+    # Images that a split has drawn for the test were announced. They are no longer the test images.
+    tested = _tested(len(images), 0 if set_apart else len(data.split.test))
     if requested != "auto":
         folds = check_folds(requested)
         kept = f" The {set_apart:,} test images that came with the data are not used."
-        return folds, (
-            f"{len(images):,} images: all of them are tested, by cross-validation with {folds} "
-            f"folds.{kept if set_apart else ''}"
-        )
+        return folds, f"{tested} with {folds} folds.{kept if set_apart else ''}"
 
     is_large = len(images) >= AUTO_IMAGES or len(data.split.test) >= AUTO_TEST_IMAGES
     if set_apart or is_large or not len(data.split.test):
@@ -317,9 +316,21 @@ def fold_count(data: SplitDataset, requested: int | str | None) -> tuple[int | N
             f"the images are not cross-validated: a class has fewer than {AUTO_FOLDS} images that "
             "are neither copies nor of one group"
         )
-    return AUTO_FOLDS, (
-        f"{len(images):,} images: all of them are tested, by cross-validation with {AUTO_FOLDS} "
-        "folds. To use one test part: --folds none"
+    return AUTO_FOLDS, f"{tested} with {AUTO_FOLDS} folds. To use one test part: --folds none"
+
+
+def _tested(images: int, test_part: int) -> str:
+    """Return how many images are tested.
+
+    Args:
+        images: Number of images that are divided into folds.
+        test_part: Number of those that the split announced as test images.
+    """
+    if not test_part:
+        return f"all {images:,} images are tested, by cross-validation"
+    return (
+        f"instead of {test_part:,} test images, all {images:,} images are tested, by "
+        "cross-validation"
     )
 
 

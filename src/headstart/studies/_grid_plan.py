@@ -175,26 +175,24 @@ def shrink(grid: Grid, total: Callable[[], float], seconds: float) -> None:
     fewest = _FEWEST_SEEDS if grid.folds is None else runs
     while total() > seconds and len(grid.seeds) > fewest:
         grid.seeds = grid.seeds[:-runs]
+
+    left_out: list[str] = []
+    while total() > seconds:
+        highest = max(variant.rank for variant in grid.variants)
+        if highest == 0:
+            break
+        left_out += [variant.name for variant in grid.variants if variant.rank == highest]
+        grid.variants = [variant for variant in grid.variants if variant.rank < highest]
+
+    if total() > seconds and len(grid.seeds) > 1 and grid.folds is None:
+        grid.seeds = grid.seeds[:1]
     if len(grid.seeds) < wanted:
         what = "seeds" if grid.folds is None else "repeats"
         grid.notes.append(
             f"The time limit allows {len(grid.seeds) // runs} of {wanted // runs} {what}."
         )
-
-    while total() > seconds:
-        highest = max(variant.rank for variant in grid.variants)
-        if highest == 0:
-            break
-        dropped = [variant.name for variant in grid.variants if variant.rank == highest]
-        grid.variants = [variant for variant in grid.variants if variant.rank < highest]
-        grid.notes.append(f"Left out for the time limit: {', '.join(dropped)}.")
-
-    if total() > seconds and len(grid.seeds) > 1 and grid.folds is None:
-        grid.seeds = grid.seeds[:1]
-        grid.notes.append(
-            "The time limit allows one seed. Differences are about these trained models, not "
-            "about their recipes."
-        )
+    if left_out:
+        grid.notes.append(f"Left out for the time limit: {', '.join(left_out)}.")
 
 
 def _announce(grid: Grid, folder: Path, slots: int) -> None:

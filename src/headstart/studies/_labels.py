@@ -232,7 +232,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
         notes = list(grid.notes)
         if grid.fold_of is not None:
             notes.append(describe_folds(grid.fold_of, are_training_images_drawn=True))
-        elif self.seeds == 1:
+        elif grid.has_one_seed:
             notes.append(
                 "One seed: differences are about these trained models, not about the contenders."
             )

@@ -80,6 +80,8 @@ class ComparisonSections:
         images: The images behind the errors of each contender; None if no run kept any.
         pooled: Dataset indices of these images, by run folder.
         robustness: What the verdict depends on; None if it was not examined.
+        has_two_seeds: True if the verdict about recipes rests on two runs of a contender, whose
+            minimum detectable effect is uncertain.
     """
 
     verdict: Verdict
@@ -102,6 +104,7 @@ class ComparisonSections:
     images: ImagesSection | None
     pooled: Mapping[Path, frozenset[int]]
     robustness: RobustnessSection | None
+    has_two_seeds: bool
 
     @property
     def entries(self) -> tuple[Entry[Contender], ...]:
@@ -191,6 +194,7 @@ def comparison_sections(
         images=images,
         pooled=pooled,
         robustness=robustness_section(finding),
+        has_two_seeds=_has_two_seeds(finding),
     )
 
     figures = curve_figures(entries, dataset)
@@ -286,6 +290,14 @@ def _pair_axis(verdict: Verdict) -> DifferenceAxis | None:
 
 def _baseline_score(baseline: BaselineScore) -> Score:
     return Score(baseline.accuracy, baseline.interval, baseline.n)
+
+
+def _has_two_seeds(finding: ContenderFinding) -> bool:
+    """Return whether a comparison of recipes on one split has only two runs of a contender."""
+    if finding.cross_validation is not None or finding.verdict.about != "recipes":
+        return False
+    seeds = [len(entry.seeds) for entry in finding.contenders if entry.role == "contender"]
+    return min(seeds, default=0) == 2
 
 
 def _left_out(finding: ContenderFinding) -> frozenset[str]:
