@@ -130,6 +130,7 @@ def row(parameter: Any) -> str:
     is_shown = isinstance(default, int | float | str) and not isinstance(default, bool)
     is_shown = is_shown and default != ""
     text = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|")
+    text = re.sub(r"(?<![\w`-])(headstart [a-z]+ )?--[a-z][\w-]*", r"`\g<0>`", text)
     return f"| {words} | {text} | {f'`{plain(default)}`' if is_shown else ''} |"
 
 
