@@ -1,6 +1,7 @@
 """The terminal tables."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from backbones_example import build_backbones
 from compare_example import Built, build_comparison
 from effects_example import build_effects
 from examples import REAL_STUDIES, Data, changed
+from fit_example import build_fit
 from labels_example import build_labels
 from lr_example import build_learning_rates
 from rich.console import Console, RenderableType
@@ -25,6 +27,7 @@ from headstart.report import (
     effects_table,
     explanation_lines,
     export_table,
+    fit_table,
     labels_table,
     layers_table,
     lr_table,
@@ -42,6 +45,7 @@ from headstart.results import (
     Comparison,
     Effects,
     Finding,
+    FitFinding,
     LabelCurves,
     LearningRates,
     Tuning,
@@ -115,6 +119,56 @@ def test_the_tables_fit_and_lose_no_number(finding: Finding, width: int) -> None
 def test_the_tables_of_real_studies_fit(kind: str) -> None:
     text = printed(study_table(read_finding(REAL_STUDIES / kind)), 80)
     assert longest_line(text) <= 80
+
+
+_LONG_NAME = "herring-gull_juvenile-plumage_2024-winter"  # 41 letters
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("accuracy", "98.0%"),
+        ("macro-f1", "84.2%"),
+        ("log-loss", "-0.8421"),
+        (f"/a/{_LONG_NAME}.py:gain", "0.8421"),
+    ],
+)
+@pytest.mark.parametrize("has_folds", [True, False])
+@pytest.mark.parametrize(
+    "name", ["cnn", "efficientnet-lite0@160, fine-tuned, longer 2", _LONG_NAME, "x" * 60]
+)
+def test_the_table_of_fit_breaks_no_name_and_no_number_at_80_columns(
+    tmp_path: Path, metric: str, score: str, has_folds: bool, name: str
+) -> None:
+    finding = read_finding(build_fit(tmp_path))
+    assert isinstance(finding, FitFinding)
+    first = changed(finding.tried[0], name=name, score=0.84215, validation_score=0.84215)
+    if has_folds:
+        first = changed(first, cross_validated=first.validation)
+    text = printed(fit_table(changed(finding, metric=metric, tried=(first,))), 80)
+    assert longest_line(text) <= 80
+    table = text.partition("● part of")[0]
+    assert score in table
+    assert "50.0%" in table  # the weight
+    lines = [re.split(r" {2,}", line.strip(" ●"))[0] for line in table.splitlines()]
+    if name == _LONG_NAME:
+        parts = [line for line in lines if line and line in name]
+        assert "".join(parts) == name
+        assert all(part.endswith(("-", "_")) for part in parts[:-1])
+    else:
+        assert "x" in name or not set(name.split()) - set(" ".join(lines).split())
+
+
+def test_long_names_of_a_comparison_are_broken_after_their_parts(tmp_path: Path) -> None:
+    finding = read_comparison(build_comparison(tmp_path, Built(data=Data(images=60))))
+    first, *others = finding.contenders
+    text = printed(
+        compare_table(changed(finding, contenders=(changed(first, name=_LONG_NAME), *others))), 80
+    )
+    table = text.partition("\n\n")[0]
+    assert longest_line(text) <= 80
+    assert all(part in table for part in ("herring-gull_", "2024-winter", "95% interval"))
+    assert re.search(r"\d\d\.\d to \d\d\.\d%", table)
 
 
 def read_comparison(folder: Path) -> Comparison:

@@ -15,8 +15,9 @@ from headstart.formatting import (
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     ResponsiveTable,
+    Row,
     finding_group,
-    new_table,
+    fitted_table,
     number,
     sentences,
     text,
@@ -61,32 +62,32 @@ def contenders_table(finding: ContenderFinding, width: int) -> Table:
     from rich.text import Text
 
     headings = [
-        finding.evaluated_on,
-        "95% interval",
-        "training",
-        "params",
-        "mult-adds",
-        "ms/image",
+        number(finding.evaluated_on),
+        number("95% interval"),
+        number("training", 1),
+        number("params", 2),
+        number("mult-adds"),
+        number("ms/image"),
     ]
     if width < WIDTH_FOR_ALL_COLUMNS:
         headings = headings[:_NARROW_COLUMNS]
-    table = new_table(text(""), text("", folds=True), *map(number, headings))
-    table.show_header = True
 
+    rows: list[Row] = []
     for role, style in (("contender", "bold"), ("control", "")):
-        for contender in finding.contenders:
-            if contender.role != role:
-                continue
+        of_role = [contender for contender in finding.contenders if contender.role == role]
+        for contender in of_role:
             mark = Text(_mark(contender.name, finding.verdict), style="green")
+            name = Text(shorten(contender.name, 60), style=style)
             cells = _contender_cells(contender, finding.evaluated_on)[: len(headings)]
-            table.add_row(mark, Text(shorten(contender.name, 60), style=style), *cells)
-        table.add_section()
+            rows.append(Row([mark, name, *cells], ends_section=contender is of_role[-1]))
 
     for baseline in finding.baselines:
         accuracy = percent(baseline.accuracy, baseline.n)
         interval = percent_interval(baseline.interval, baseline.n)
-        table.add_row("", Text(shorten(baseline.name, 60)), accuracy, interval, style="dim")
-    return table
+        absent = [""] * (len(headings) - 2)
+        name = Text(shorten(baseline.name, 60))
+        rows.append(Row(["", name, accuracy, interval, *absent], "dim"))
+    return fitted_table([text(""), text("", folds=True), *headings], rows, width)
 
 
 def _mark(name: str, verdict: Verdict) -> str:

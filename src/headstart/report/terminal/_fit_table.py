@@ -9,9 +9,10 @@ from headstart.evaluation import metric_name, score_text
 from headstart.formatting import ABSENT, cut_middle, duration, epochs, one_line, percent
 from headstart.report.terminal._tables import (
     ResponsiveTable,
+    Row,
     finding_group,
+    fitted_table,
     mark,
-    new_table,
     number,
     sentences,
     text,
@@ -27,13 +28,13 @@ _METRIC_WIDTH = 18
 
 def fit_table(finding: FitFinding) -> RenderableType:
     """Return a table of the candidates, with the chosen classifier below."""
-    return ResponsiveTable(lambda _: _fit_group(finding))
+    return ResponsiveTable(lambda width: _fit_group(finding, width))
 
 
-def _fit_group(finding: FitFinding) -> RenderableType:
+def _fit_group(finding: FitFinding, width: int) -> RenderableType:
     return finding_group(
         finding,
-        _rungs_table(finding),
+        _rungs_table(finding, width),
         *sentences(["● part of the classifier"], "dim"),
         *_unfinished(finding),
         *sentences(finding.sentences, "bold"),
@@ -41,7 +42,7 @@ def _fit_group(finding: FitFinding) -> RenderableType:
     )
 
 
-def _rungs_table(finding: FitFinding) -> Table:
+def _rungs_table(finding: FitFinding, width: int) -> Table:
     from rich.text import Text
 
     has_folds = any(rung.cross_validated is not None for rung in finding.tried)
@@ -52,20 +53,20 @@ def _rungs_table(finding: FitFinding) -> Table:
         text("candidate", folds=True),
         number(f"validation{name}"),
         *([number(f"cross-val.{name}")] if has_folds else []),
-        *([] if is_accuracy else [number("validation\naccuracy")]),
-        number("epochs"),
-        number("time"),
+        *([] if is_accuracy else [number("validation\naccuracy", 3)]),
+        number("epochs", 2),
+        number("time", 1),
         number("weight"),
     ]
-    table = new_table(*columns)
+    rows: list[Row] = []
     for rung in finding.tried:
         if rung.state != "done":
             continue
         dot = mark(is_best=rung.is_chosen, as_good=False)
         style = "bold" if rung.is_chosen else ""
         cells = _cells(rung, finding.metric, has_folds=has_folds)
-        table.add_row(dot, Text(one_line(rung.name)), *cells, style=style)
-    return table
+        rows.append(Row([dot, Text(one_line(rung.name)), *cells], style))
+    return fitted_table(columns, rows, width)
 
 
 def _unfinished(finding: FitFinding) -> Iterator[RenderableType]:

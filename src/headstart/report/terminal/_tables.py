@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import one_line, percent, percent_interval
+from headstart.formatting import name_width, one_line, percent, percent_interval
 from headstart.results import Finding, SeedSpread
 
 if TYPE_CHECKING:
@@ -41,16 +42,34 @@ class Column:
         heading: Text at the top.
         is_number: True aligns to the right.
         folds: True breaks long text into several lines.
+        rank: The order in which `fitted_table` leaves out columns, highest first. Columns of rank 0
+            are kept.
     """
 
     heading: str
     is_number: bool = False
     folds: bool = False
+    rank: int = 0
 
 
-def number(heading: str) -> Column:
+@dataclass(frozen=True)
+class Row:
+    """A row of `fitted_table`.
+
+    Attributes:
+        cells: One text per column.
+        style: The style of the row.
+        ends_section: True draws a line below it.
+    """
+
+    cells: Sequence[str | Text]
+    style: str = ""
+    ends_section: bool = False
+
+
+def number(heading: str, rank: int = 0) -> Column:
     """Return a column of numbers."""
-    return Column(heading, is_number=True)
+    return Column(heading, is_number=True, rank=rank)
 
 
 def text(heading: str, *, folds: bool = False) -> Column:
@@ -79,6 +98,69 @@ def new_table(*columns: Column) -> Table:
             overflow="fold",
         )
     return table
+
+
+def fitted_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
+    """Return a table that fits its width without breaking a name or a number.
+
+    Columns that have a rank are left out until the others fit. If they still do not, the words of
+    columns that fold are broken after `/`, `-` or `_`.
+
+    Args:
+        columns: The columns.
+        rows: The rows.
+        width: Width of the terminal in columns.
+    """
+    kept = list(range(len(columns)))
+    while True:
+        table = _filled_table(columns, rows, kept)
+        excess = _least_width(table) - width
+        last = max(kept, key=lambda place: columns[place].rank)
+        if excess <= 0 or not columns[last].rank:
+            break
+        kept.remove(last)
+    if excess <= 0:
+        return table
+
+    folding = [place for place in kept if columns[place].folds]
+    words: list[str] = []
+    for row in rows:
+        for place in folding:
+            words += str(row.cells[place]).split()
+    room = max(1, max(map(name_width, words), default=1) - excess)
+    broken = [replace(row, cells=_broken_cells(row.cells, folding, room)) for row in rows]
+    return _filled_table(columns, broken, kept)
+
+
+def _filled_table(columns: Sequence[Column], rows: Sequence[Row], kept: Sequence[int]) -> Table:
+    table = new_table(*(columns[place] for place in kept))
+    table.show_header = True
+    for row in rows:
+        cells = [row.cells[place] for place in kept]
+        table.add_row(*cells, style=row.style, end_section=row.ends_section)
+    return table
+
+
+def _least_width(table: Table) -> int:
+    """Return the width below which a table breaks a word."""
+    from rich.console import Console
+
+    return Console(width=10_000, file=io.StringIO()).measure(table).minimum
+
+
+def _broken_cells(
+    cells: Sequence[str | Text], folding: Sequence[int], room: int
+) -> list[str | Text]:
+    """Return the cells with the words of folding columns broken into lines of at most `room`."""
+    from rich.text import Text
+
+    broken = list(cells)
+    for place in folding:
+        cell = cells[place]
+        style = cell.style if isinstance(cell, Text) else ""
+        lines = [wrap_path(word, room) for word in str(cell).split()]
+        broken[place] = Text(" ".join(lines), style=style)
+    return broken
 
 
 def sentences(texts: Iterable[str], style: str = "") -> Iterator[RenderableType]:
