@@ -173,6 +173,19 @@ def test_a_fold_that_keeps_the_defaults_is_reported_with_them(
     assert "best of the search on all images</span>" in page
 
 
+def test_folds_that_all_keep_the_defaults_have_no_verdict_but_the_same_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "study"
+    monkeypatch.setattr(_nested, "kept_recipe", lambda *_: "defaults")
+    finding = run_study(TuningStudy(config()), stripes(), folder)
+    assert [contender.name for contender in finding.contenders] == ["defaults"]
+    assert [fold.is_default for fold in finding.folds] == [True, True]
+    assert finding.verdict.sentence == "The defaults were kept in both folds."
+    assert finding.sentences[1].startswith("With only 2 scores per recipe, one per fold")
+    assert [row.split()[-1] for row in fold_rows(finding)] == ["defaults", "defaults"]
+
+
 def fold_rows(finding: Tuning) -> list[str]:
     """Return the rows of the terminal's table of folds."""
     with io.StringIO() as text:

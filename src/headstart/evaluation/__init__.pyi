@@ -30,6 +30,7 @@ from ._equivalence import (
     recipe_equivalence_p_value as recipe_equivalence_p_value,
 )
 from ._fold_sentences import (
+    describe_few_folds as describe_few_folds,
     describe_folds as describe_folds,
 )
 from ._fold_tests import (

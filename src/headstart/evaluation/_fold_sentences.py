@@ -24,14 +24,13 @@ def describe_folds(fold_of: IntArray, *, are_training_images_drawn: bool = False
         f"This is based on all {counted(images, 'image')}, tested {times} by models that were "
         f"trained without them ({folds} folds, {counted(repeats, 'repeat')})."
     )
-    few = _few_scores_sentence(repeats * folds)
+    scope = f"It applies to the recipes, trained on {(folds - 1) / folds:.0%} of the images."
     if are_training_images_drawn:
-        return f"{based_on} The labelled images of each run are drawn from the other folds.{few}"
-    share = f"{(folds - 1) / folds:.0%}"
-    return f"{based_on} It applies to the recipes, trained on {share} of the images.{few}"
+        scope = "The labelled images of each run are drawn from the other folds."
+    return f"{based_on} {scope} {describe_few_folds(repeats * folds)}".strip()
 
 
-def _few_scores_sentence(scores: int) -> str:
+def describe_few_folds(scores: int) -> str:
     """Return how wide an interval from so few folds is; "" if they are enough.
 
     Args:
@@ -43,6 +42,6 @@ def _few_scores_sentence(scores: int) -> str:
         return ""
     factor = float(t.ppf(0.975, scores - 1) / norm.ppf(0.975))
     return (
-        f" With only {scores} scores per recipe, one per fold, an interval is {factor:.1f} times "
+        f"With only {scores} scores per recipe, one per fold, an interval is {factor:.1f} times "
         "as wide as with many scores that vary as much. Use --folds 5 or more."
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from headstart.evaluation import describe_few_folds
 from headstart.formatting import enumeration, percent, percent_interval, setting
 from headstart.results import ChosenValue, Contender, TunedFold, Tuning
 
@@ -60,6 +61,8 @@ def nested_sentences(
         sentences += [
             f"In fold {fold.fold}, {note}, so the defaults are kept." for note in fold.notes
         ]
+    if all(fold.is_default for fold in folds):  # otherwise the verdict says it
+        sentences.insert(1, describe_few_folds(len(folds)))
     if classifier.best == classifier.defaults:
         sentences.append(classifier.verdict.sentence)
     return (*(sentence for sentence in sentences if sentence), *classifier.sentences)
