@@ -90,6 +90,21 @@ def test_missing_parts_of_a_search_are_noted(
 
 
 @pytest.mark.usefixtures("page_only")
+def test_rungs_without_trials_are_left_out(tmp_path: Path) -> None:
+    study = build_search(tmp_path, seeds=1)
+    finding = read_finding(study)
+    assert isinstance(finding, Tuning)
+    rungs = (*finding.rungs[:2], changed(finding.rungs[2], trials=0))
+    page = page_text(rewrite(study, rungs=rungs))
+    assert "trials" in page and ": 0 trials" not in page
+
+    trial = changed(finding.trials[0], rungs=finding.trials[0].rungs[:1])
+    assert "Each mark is a trial at the end of a rung" in page
+    page = page_text(rewrite(study, trials=(trial,)))
+    assert "The mark is the only trial." in page and "at the end of a rung" not in page
+
+
+@pytest.mark.usefixtures("page_only")
 def test_a_search_without_contenders_has_no_verdict(tmp_path: Path) -> None:
     study = build_search(tmp_path, seeds=1)
     page = page_text(rewrite(study, contenders=(), verdict=no_verdict()))

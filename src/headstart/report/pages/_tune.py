@@ -183,7 +183,9 @@ def _best_of_search(finding: Tuning) -> JsonObject:
     best = [trial.values for trial in finding.trials if trial.is_best]
     values = best[0] if best else finding.best
     continued = [contender for contender in finding.contenders if contender.name == "tuned"]
-    return {**values, "epochs": continued[0].epochs[0]} if continued else values
+    if not continued or len(finding.trials) != 1:  # Only a single trial is continued.
+        return values
+    return {**values, "epochs": continued[0].epochs[0]}
 
 
 def _drawn(draw: DrawFigure | None, prefix: str) -> Markup | None:

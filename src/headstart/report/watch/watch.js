@@ -48,6 +48,8 @@
     node.append(...children.filter((child) => child !== null && child !== ""));
     return node;
   }
+  /* A path breaks after its slashes. */
+  const breakable = (text) => text.split(/(?<=\/)(?=.)/).flatMap((part) => [element("wbr"), part]);
   const button = (text, key, onclick, attributes = {}) => element("button", { type: "button", "data-key": key, onclick, ...attributes }, text);
   const opens = (entry, text = nameOf(entry)) => button(text, `open ${entry.id}`, () => { location.hash = `run=${encodeURIComponent(entry.id)}`; }, { class: "link" });
 
@@ -129,7 +131,7 @@
       element("p", {}, element("b", {}, facts || (entry.validation ? "in progress" : "starting"))),
       element("p", {}, entry.progress),
       entry.validation ? element("p", {}, `${accuracy(entry.validation)} validation accuracy ${entry.kind === "study" ? "of the best run" : "so far"}`) : null,
-      entry.problem ? element("p", { class: "problem" }, entry.problem) : null,
+      entry.problem ? element("p", { class: "problem" }, ...breakable(entry.problem)) : null,
       element("p", { class: "buttons" }, ...actions(entry)),
       ...toType(entry));
   }
@@ -150,7 +152,7 @@
     const node = element("tr", {},
       element("td", {}, tick(entry)),
       element("th", { scope: "row" }, opens(entry), entry.sentence ? element("small", {}, entry.sentence) : "",
-        entry.problem ? element("p", { class: "problem" }, entry.problem) : ""),
+        entry.problem ? element("p", { class: "problem" }, ...breakable(entry.problem)) : ""),
       element("td", { class: "status" }, element("span", { class: `state ${entry.state}` }, STATES[entry.state]), ...(entry.state === "running" ? [] : actions(entry)).map((control) => element("p", {}, control))),
       element("td", { class: "extra" }, entry.data || "–"),
       element("td", { class: "extra model" }, entry.model || "–", element("br"), element("small", {}, kindOf(entry))),
@@ -235,7 +237,7 @@
   function drawRun(entry, detail) {
     const parent = entry.parent !== null && entries.get(entry.parent);
     return [parent ? element("p", {}, "Part of ", opens(parent)) : null,
-      entry.problem ? element("p", { class: "problem" }, entry.problem, " See what still works: headstart doctor") : null,
+      entry.problem ? element("p", { class: "problem" }, ...breakable(entry.problem), " See what still works: headstart doctor") : null,
       entry.state === "running" ? progressBar(entry) : null,
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry),
       facts(entry), element("h2", { class: "part" }, "Curves"), curveFigures([{ name: "", curves: detail.curves }]),
@@ -258,7 +260,7 @@
       element("td", { class: "number" }, accuracy(run.validation)), element("td", { class: "number" }, accuracy(run.test)), element("td", { class: "number" }, duration(run.seconds)),
       ...keys.map((key) => element("td", { class: "nowrap" }, detail.settings[run.id]?.[key] ?? "–"))));
     return [entry.sentence ? element("p", { class: "lead" }, entry.sentence) : null,
-      entry.problem ? element("p", { class: "problem" }, entry.problem) : null,
+      entry.problem ? element("p", { class: "problem" }, ...breakable(entry.problem)) : null,
       entry.state === "running" ? progressBar(entry) : null,
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry), facts(entry),
       done.length > 1 ? charts.figure({ title: "Validation accuracy of the runs, in the order in which they finished", xName: "run", format: share, bounds: [0, 1], element,
