@@ -189,6 +189,18 @@ def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
     assert "Left out for the time limit: mlp-100, mlp-fast-100." in grids[2].notes
 
 
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_a_single_seed_that_a_time_limit_left_is_named(
+    small_data: SplitDataset, seeds: tuple[int, ...]
+) -> None:
+    recipe = make_recipe("mlp")
+    grid = Grid([Variant("mlp-1", recipe)], seeds, ["The time limit allows fewer seeds."])
+    notes = quick("mlp", seeds=3)._notes(grid, {}, small_data, "test")
+    assert any(note.startswith("One seed: differences are about") for note in notes) == (
+        len(seeds) == 1
+    )
+
+
 def test_a_head_that_is_solved_for_is_not_shortened_with_the_iterative_runs(
     small_data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
