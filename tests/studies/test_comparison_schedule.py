@@ -397,3 +397,42 @@ def test_the_proposed_command_has_another_limit_and_folder() -> None:
     assert with_time_limit(command, "4m") == "headstart compare 'my data' --seeds 3 --time-limit 4m"
     assert with_time_limit("", "4m") == ""
     assert (proposed_limit(91), proposed_limit(121)) == ("100s", "3m")
+
+
+def slowed_late(compare: Callable[..., Study], names: tuple[str, ...], factor: float) -> Study:
+    """Compare models, the first being `cnn`, on a machine that slows down late in its first run."""
+    quiet = compare(60.0, names=names, out="quiet", trained_seeds=0)
+    first = quiet.schedule.plan.entries[0]
+    begins = quiet.machine.clock + 0.6 * quiet.schedule.expected_seconds(first)
+    return compare(60.0, slow_from(begins, factor), names=names)
+
+
+def test_a_slowdown_late_in_a_first_run_shortens_the_next_contender_before_its_run(
+    compare: Callable[..., Study],
+) -> None:
+    study = slowed_late(compare, ("cnn", "cnn:fast"), 3.5)
+    assert study.machine.abandoned == 0, "no run began with a plan that was known to be wrong"
+    assert study.seeds() == [(0,), (0,)]
+    first, second = study.epochs_of("cnn")[0], study.epochs_of("cnn:fast")[0]
+    assert LEAST_CNN < second < 0.9 * first
+    assert study.machine.clock <= 60
+    assert f"cnn:fast was shortened to {second:g} epochs from {first:g}, because the machine " in (
+        " ".join(study.rounds.notes())
+    )
+
+
+def test_a_slowdown_late_in_a_first_run_counts_for_its_next_seeds(
+    compare: Callable[..., Study],
+) -> None:
+    study = slowed_late(compare, ("cnn", "mlp"), 2.0)
+    assert study.machine.abandoned == 0, "a seed that would end too late is not begun"
+    assert study.seeds() == [(0,), (0,)]
+    cnn, mlp = study.schedule.plan.entries
+    assert cnn.next_duration > 1.2 * cnn.run_durations[0]
+    assert mlp.epochs is None, "it completes the epochs of its recipe"
+    out_of_time, slow = study.rounds.notes()
+    assert out_of_time == "The time limit left time for 1 of 3 seeds."
+    assert slow == (
+        "The machine became slower: the last steps of a run took 2.0 times as long as timed steps "
+        "promised."
+    )

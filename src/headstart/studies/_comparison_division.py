@@ -58,7 +58,7 @@ def entry_demands(
         epochs = costs.recipe_epochs(entry)
         least = entry.least_epochs if entry.role == "contender" else epochs
         if entry.has_ended_run:
-            cost = RunCost(median(entry.run_durations))
+            cost = RunCost(entry.next_duration)
             epochs = least = costs.epochs(entry)
         demands.append(
             Demand(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,7 @@ class ComparisonEntry:
         prepare_seconds: Seconds that the features took.
         runs: Folders of the finished runs, by seed.
         run_durations: Seconds of each run that has ended, in the order of the runs.
+        late_slowdown: Seconds per step at the end of its first run, relative to the whole run.
         failures: One sentence per failed run, by seed.
     """
 
@@ -55,6 +57,7 @@ class ComparisonEntry:
     prepare_seconds: float = 0.0
     runs: dict[int, Path] = field(default_factory=dict)
     run_durations: list[float] = field(default_factory=list)
+    late_slowdown: float = 1.0
     failures: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,15 @@ class ComparisonEntry:
     def ended_seeds(self) -> list[int]:
         """The seeds whose run has finished or failed."""
         return sorted({*self.runs, *self.failures})
+
+    @property
+    def next_duration(self) -> float:
+        """The expected seconds of its next run, from those that have ended.
+
+        If the machine became slower late in the first run, the second one is slow from the start.
+        """
+        durations = median(self.run_durations)
+        return durations * self.late_slowdown if len(self.run_durations) == 1 else durations
 
     @property
     def has_ended_run(self) -> bool:

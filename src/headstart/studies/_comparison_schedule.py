@@ -2,7 +2,8 @@
 
 It is planned once, before the first run, from steps that are timed several times. All seeds of a
 contender take the same steps. While the first run of a contender is in progress, its pace is
-watched, and the plan of all runs that have not ended is corrected together.
+watched, and the plan of all runs that have not ended is corrected together. If the pace changes
+late in that run, the plan of the runs after it is corrected when it ends.
 
 A contender that cannot reach its fewest epochs, or its features, is left out before it costs time.
 If fewer than two are left, no verdict is possible, and the study is refused. Before that, the steps
@@ -12,7 +13,6 @@ are timed again for a while: a slow moment must not decide.
 from __future__ import annotations
 
 import math
-from statistics import median
 
 from headstart import progress
 from headstart.classifier import choose_threads_again
@@ -150,6 +150,30 @@ class ComparisonSchedule:
         self.costs.time_again(others)
         return self._is_changed(entry)
 
+    def correct_after(self, entry: ComparisonEntry, late_pace: float, mean_pace: float) -> None:
+        """Correct the plan of all runs after the first one of a contender.
+
+        Its steps are timed again: a slow moment at the end of the run must not decide.
+
+        Args:
+            entry: The contender, whose first run has ended at another pace than planned.
+            late_pace: Its seconds per step at the end, relative to the timed steps.
+            mean_pace: The same of the whole run.
+
+        Raises:
+            InputError: The time limit is too short for a verdict, and no contender has runs that
+                test all images.
+        """
+        timed = self.costs.costs[entry.name]
+        others = [other for other in self.plan.contenders if not other.has_ended_run]
+        choose_threads_again()
+        self.costs.time_again([entry, *others])
+        pace = min(late_pace, self.costs.costs[entry.name].step / timed.step)
+        entry.late_slowdown = max(1.0, pace / mean_pace)
+        self.clock.pace = pace  # also of the report
+        if others:
+            self.divide()
+
     def fold_run(self, entry: ComparisonEntry, number: int) -> FoldRun:
         """Return data, seed and name of a run of an entry, from its seed or number."""
         if self.folds is None:
@@ -159,7 +183,7 @@ class ComparisonSchedule:
     def expected_seconds(self, entry: ComparisonEntry) -> float:
         """Return the seconds of the next run of an entry, from its runs or from timed steps."""
         if entry.run_durations:
-            return median(entry.run_durations)
+            return entry.next_duration
         cost = self.costs.cost(entry)
         if cost is None:
             return 0.0

@@ -21,11 +21,15 @@ _WATCHED_SHARE, _LEAST_STEPS, _LEAST_SECONDS = 0.15, 5, 0.3
 _SLOWER, _FASTER = 1.25, 0.8
 _CORRECTIONS = 2
 
+# The pace at the end of a first run is that of its last complete part of this share.
+_PART_SHARE = 0.1
+
 # A further seed is left out if it would end so much after the limit, as a share of it. A seed that
 # some contenders already have is completed if it ends within the larger share.
 _LATE_SHARE, _LATE_SHARE_OF_ROUND = 0.03, 0.08
 
 _NOTED_LATE_SHARE = 0.1  # a study that exceeds its limit by this share says so
+_NOTED_SHORTENING = 0.1  # a plan that was shortened by this share is mentioned
 _NOTED_PACE = 1.2  # a machine that became slower by this factor is mentioned
 _NOTED_SECONDS = 1.0  # shorter runs say little about the pace
 
@@ -48,14 +52,22 @@ class TrainingRounds:
         seeds: The seeds that all contenders have.
         is_out_of_time: True if a further seed would have ended too late.
         slowest: The longest time of a run, relative to what was expected before it.
+        slowest_late: The longest time of the last steps of a first run that led to a correction of
+            the plan, relative to the timed steps.
     """
 
     schedule: ComparisonSchedule
     advance: Callable[[], None] = lambda: None
     seeds: list[int] = field(default_factory=list)
     slowest: float = 1.0
+    slowest_late: float = 1.0
     is_out_of_time: bool = False
     _corrections: dict[str, int] = field(default_factory=dict)
+    _first_plan: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.schedule.plan.contenders:
+            self._first_plan[entry.name] = self.schedule.costs.epochs(entry)
 
     def _fits(self) -> bool:
         """Return whether the time allows one more seed of all contenders."""
@@ -125,11 +137,21 @@ class TrainingRounds:
         ]
         if left_out:
             notes.append(f"The time limit left no time for {enumeration(left_out)}.")
-        if self.slowest >= _NOTED_PACE:
+        what, pace = "a run", self.slowest
+        if self.slowest_late > self.slowest:
+            what, pace = "the last steps of a run", self.slowest_late
+        if pace >= _NOTED_PACE:
             notes.append(
-                f"The machine became slower: a run took {self.slowest:.1f} times as long as timed "
-                "steps promised."
+                f"The machine became slower: {what} took {pace:.1f} times as long as timed steps "
+                "promised."
             )
+        for entry in plan.contenders:
+            before, epochs = self._first_plan[entry.name], schedule.costs.epochs(entry)
+            if epochs < (1 - _NOTED_SHORTENING) * before:
+                notes.append(
+                    f"{entry.name} was shortened to {epochs:.3g} epochs from {before:.3g}, because "
+                    "the machine became slower."
+                )
         late = -schedule.clock.left_seconds()
         if late > _NOTED_LATE_SHARE * limit:
             notes.append(
@@ -214,6 +236,18 @@ class TrainingRounds:
         seconds = schedule.context.seconds_spent() - started
         self._record(entry, seconds, expected, summary)
         self.advance()
+        if isinstance(watch, _PaceWatch) and summary is not None and not summary.reused:
+            self._correct_after(entry, watch)
+
+    def _correct_after(self, entry: ComparisonEntry, watch: _PaceWatch) -> None:
+        """Correct the plan of the next runs if the pace changed late in the first of a contender.
+
+        Early in the run, it was noticed, and the run restarted if that was worth it.
+        """
+        is_slower = watch.late_pace > _SLOWER * max(1.0, watch.mean_pace)
+        if is_slower and self.schedule.clock.limit.when_slow == "shorten":
+            self.slowest_late = max(self.slowest_late, watch.late_pace)
+            self.schedule.correct_after(entry, watch.late_pace, watch.mean_pace)
 
     def _folder(self, entry: ComparisonEntry, seed: int) -> Path:
         run = self.schedule.fold_run(entry, seed)
@@ -270,14 +304,21 @@ def _epochs_text(entry: ComparisonEntry) -> str:
 
 
 class _PaceWatch:
-    """Compares the pace of a run with the timed steps, once, early in the run."""
+    """Compares the pace of a run with the timed steps: early in the run, and at its end.
+
+    Attributes:
+        late_pace: Seconds per step of the last part of the run, relative to the timed steps.
+        mean_pace: The same of the whole run.
+    """
 
     def __init__(self, schedule: ComparisonSchedule, entry: ComparisonEntry, cost: RunCost) -> None:
         self._schedule, self._entry, self._cost = schedule, entry, cost
         self._steps = schedule.costs.epochs(entry) * cost.steps_per_epoch
         self._expected_seconds = cost.seconds(schedule.costs.epochs(entry))
         self._first: tuple[int, float] | None = None
+        self._part: tuple[int, float] | None = None
         self._is_done = False
+        self.late_pace = self.mean_pace = 1.0
 
     def __call__(self, done: int, seconds: float) -> None:
         """Take a step into account.
@@ -289,10 +330,11 @@ class _PaceWatch:
         Raises:
             PaceChanged: The plan must be corrected.
         """
-        if self._is_done:
-            return
         if self._first is None:  # the first step loads what is loaded once
-            self._first = (done, seconds)
+            self._first = self._part = (done, seconds)
+            return
+        self._follow(done, seconds)
+        if self._is_done:
             return
         steps, elapsed = done - self._first[0], seconds - self._first[1]
         is_due = elapsed >= _LEAST_SECONDS and (
@@ -303,13 +345,29 @@ class _PaceWatch:
             return
 
         self._is_done = True
-        cost = self._cost
-        validations = done // cost.steps_per_epoch - self._first[0] // cost.steps_per_epoch
-        pace = elapsed / (steps * cost.step + validations * cost.validation)
+        pace = self._pace(self._first, done, seconds)
         is_slower = pace > _SLOWER and self._schedule.clock.limit.when_slow == "shorten"
         is_notable = pace < _FASTER or is_slower
         if is_notable and self._schedule.is_changed_by(self._entry, pace):
             raise PaceChanged
+
+    def _follow(self, done: int, seconds: float) -> None:
+        """Measure the pace of the whole run, and of each part of it as soon as it is complete."""
+        assert self._first is not None and self._part is not None, "the first step was seen"
+        steps, elapsed = done - self._part[0], seconds - self._part[1]
+        if steps < _LEAST_STEPS or elapsed < _LEAST_SECONDS:
+            return
+        if steps >= _PART_SHARE * self._steps or elapsed >= _PART_SHARE * self._expected_seconds:
+            self.late_pace = self._pace(self._part, done, seconds)
+            self.mean_pace = self._pace(self._first, done, seconds)
+            self._part = (done, seconds)
+
+    def _pace(self, since: tuple[int, float], done: int, seconds: float) -> float:
+        """Return the seconds per step since a step, relative to the timed steps."""
+        cost = self._cost
+        validations = done // cost.steps_per_epoch - since[0] // cost.steps_per_epoch
+        expected = (done - since[0]) * cost.step + validations * cost.validation
+        return (seconds - since[1]) / expected
 
 
 class _TimeWatch:
