@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import signal
 import socket
 import threading
@@ -60,6 +61,18 @@ def test_the_server_predicts_as_the_predict_command(
         and next(iter(result["probabilities"])) == expected["label"]
     )
     assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
+
+
+def test_the_python_example_of_the_documentation_runs(
+    server: str, digit: tuple[bytes, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(digit[0])
+    names: dict[str, Any] = {}
+    exec(compile(example.replace("http://127.0.0.1:8000/", server), "serve.md", "exec"), names)
+    assert names["prediction"] == httpx.post(f"{server}predict", content=digit[0]).json()
 
 
 def test_the_default_content_type_of_curl_is_accepted(
