@@ -392,7 +392,9 @@ def test_more_time_never_means_less_of_a_search() -> None:
     ("losses", "left", "stages", "trained", "expected"),
     [
         ([0.9, 0.5, 0.4, 0.3], 5.0, None, 4.0, MoreEpochs(4.0, 6.0, 5.0, 4)),
+        ([0.9, 0.5, 0.3, 0.4], 5.0, None, 4.0, MoreEpochs(4.0, 6.0, 5.0, 3)),  # by chance
         ([0.9, 0.3, 0.4, 0.4], 5.0, None, 4.0, MoreEpochs(4.0, None, 0.0, 2)),  # overfitted
+        ([0.9, *[0.4] * 12, 0.3, 0.4, 0.4], 5.0, None, 4.0, MoreEpochs(4.0, 6.0, 5.0, 14)),
         ([0.9, 0.5, 0.4, 0.3], 1.0, None, 4.0, None),  # too little time
         ([0.9, 0.5, 0.4, 0.3], 5.0, 2, 4.0, None),  # only the top of a backbone has learned
         ([0.9, 0.5], 5.0, None, 2.0, None),  # the run was shortened itself

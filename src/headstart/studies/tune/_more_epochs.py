@@ -27,8 +27,9 @@ _LEAST_SHARE = 1 / 6
 # A run with fewer of its epochs was stopped early, by its time limit or by `patience`.
 _COMPLETE = 0.99
 
-# The validation loss still falls if it is lowest in this last part of the epochs.
-_LAST_SHARE = 1 / 4
+# The validation loss still falls if it is lowest in this last part of the epochs, and in so many at
+# least: one of four epochs may be lower than the next one by chance.
+_LAST_SHARE, _LAST_EPOCHS = 1 / 4, 2
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _decide(search: Search, run: Path) -> MoreEpochs | None:
         return None
     losses = read_curves(run)["validation_loss"]
     lowest = int(np.nanargmin(losses))
-    if lowest < (1 - _LAST_SHARE) * len(losses):
+    if lowest < len(losses) - max(_LAST_EPOCHS, _LAST_SHARE * len(losses)):
         return MoreEpochs(trained, None, 0.0, lowest + 1)
     return MoreEpochs(trained, round(trained * (1 + share), 3), round(left, 1), lowest + 1)
 
