@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,35 +64,21 @@ def tuning_finding(
     is_default_kept = winner.name == "defaults"
     chosen = search.default_trial() if is_default_kept else best
     assert winner.validation is not None, "a search needs validation images"
-    selected = winner.validation.accuracy
-    if search.plan["retrains"]:
-        selected = _last_result(search, chosen.number)["accuracy"]
-    optimism = None
-    if winner.test is not None:
-        optimism = _optimism(selected, winner.validation.n, winner.test)
+    optimism = _selection_optimism(search, chosen, winner)
 
     # Without retraining, the final runs are trials, so the kept one is the best trial.
     is_marked = not search.plan["retrains"] and search.is_default(chosen)
     marked = chosen if is_marked else best
     ties = _ties(search, marked.number, context.data.groups_of("validation"))
     trials = [_trial(search, trial, ties, marked) for trial in search.trials.all()]
-    rungs = [
-        Rung(epochs=rung["epochs"], trials=len(outcomes))
-        for rung, outcomes in zip(search.plan["rungs"], search.rungs, strict=True)
-    ]
-    history = _history(search)
+    rungs, history = _rungs(search), _history(search)
     verdict = results.verdict
     if is_default_kept:
         scores = retrained_scores(entries)
         sentence = kept_defaults_sentence(search, best, entries, scores, rungs[-1].trials)
         verdict = verdict.model_copy(update={"sentence": sentence})
 
-    defaults = search.defaults.flat()
-    defaults_of_best = {key: defaults.get(key) for key in best.values}
-    best_values, more = best.values, decided_more_epochs(search)
-    if more is not None and more.epochs is not None:
-        defaults_of_best["epochs"] = more.defaults
-        best_values = {**best_values, "epochs": winner.epochs[0]}
+    best_values, default_values = _best_and_defaults(search, best, winner)
     part: EvaluationPart = "validation" if winner.test is None else "test"
     budget = context.budget(search.config.time_limit, entries[0].seeds)
     return Tuning(
@@ -103,8 +89,8 @@ def tuning_finding(
         verdict=verdict,
         model=search.config.model,
         metric=SELECTS_BY_LOSS if search.metric is None else search.metric.name,
-        best=defaults_of_best if is_default_kept else best_values,
-        defaults=defaults_of_best,
+        best=default_values if is_default_kept else best_values,
+        defaults=default_values,
         run=winner.representative_run,
         validation=ValidationScores(
             accuracy=winner.validation.accuracy, loss=winner.validation.loss
@@ -132,6 +118,42 @@ def tuning_finding(
             )
         ),
     )
+
+
+def _selection_optimism(search: Search, chosen: StoredTrial, winner: Contender) -> Optimism | None:
+    """Return the optimism of the score that selected a trial; None without test images."""
+    if winner.test is None:
+        return None
+    assert winner.validation is not None, "a search needs validation images"
+    selected = winner.validation.accuracy
+    if search.plan["retrains"]:
+        selected = _last_result(search, chosen.number)["accuracy"]
+    return _optimism(selected, winner.validation.n, winner.test)
+
+
+def _rungs(search: Search) -> list[Rung]:
+    """Return the rungs of a search, with the number of their trials."""
+    return [
+        Rung(epochs=rung["epochs"], trials=len(outcomes))
+        for rung, outcomes in zip(search.plan["rungs"], search.rungs, strict=True)
+    ]
+
+
+def _best_and_defaults(
+    search: Search, best: StoredTrial, winner: Contender
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of the best trial, and the defaults of the same keys.
+
+    The epochs are among them if the time that was left was spent on more of them.
+    """
+    defaults = search.defaults.flat()
+    best_values = dict(best.values)
+    default_values = {key: defaults.get(key) for key in best.values}
+    more = decided_more_epochs(search)
+    if more is not None and more.epochs is not None:
+        best_values["epochs"] = winner.epochs[0]
+        default_values["epochs"] = more.defaults
+    return best_values, default_values
 
 
 def _optimism(best_validation: float, images: int, test: ContenderScores) -> Optimism:
