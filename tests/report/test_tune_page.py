@@ -79,7 +79,7 @@ def test_the_table_shows_the_best_of_the_search_where_the_defaults_are_kept(
         ({"importance": {}}, "There are too few trials to estimate the importance"),
         ({"trials": (), "space": {}}, "No trial finished, so there is nothing to draw."),
         ({"optimism": None, "test": None}, "Best settings"),
-        ({"space": {}}, "All trials"),
+        ({"space": {}}, "<h3>All trials</h3>"),
     ],
 )
 @pytest.mark.usefixtures("page_only")
@@ -102,6 +102,8 @@ def test_rungs_without_trials_are_left_out(tmp_path: Path) -> None:
     assert "Each mark is a trial at the end of a rung" in page
     page = page_text(rewrite(study, trials=(trial,)))
     assert "The mark is the only trial." in page and "at the end of a rung" not in page
+    assert "One trial finished. A figure of all trials needs two." in page
+    assert "<h3>All trials</h3>" not in page
 
 
 @pytest.mark.usefixtures("page_only")

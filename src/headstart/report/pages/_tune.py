@@ -121,7 +121,7 @@ def _search_figures(finding: Tuning) -> dict[str, DrawFigure]:
         figures["progress"] = partial(progress_figure, finding)
     if finding.importance:
         figures["importance"] = partial(importance_figure, finding)
-    if ranked_trials(finding.trials) and setting_axes(finding):
+    if len(ranked_trials(finding.trials)) > 1 and setting_axes(finding):
         figures["trials"] = partial(trials_figure, finding)
     return figures
 
