@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 import headstart
 from headstart import cli
@@ -54,29 +55,41 @@ def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "runs" / "mine" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("resize", ["pad", "crop"])
+@pytest.mark.parametrize("resize", ["pad", "crop", "squish"])
 def test_the_onnx_example_resizes_as_predict_does(
-    tmp_path: Path, resize: Literal["pad", "crop"]
+    tmp_path: Path, resize: Literal["pad", "crop", "squish"]
 ) -> None:
-    """An image of another shape than those of the run gets the probability that `predict` gives."""
-    digits = headstart.load("digits", image_size=8, resize=resize)
-    run = headstart.train(digits, model="mlp", epochs=1, out=tmp_path / "run")
-    model = headstart.export(run.folder, data=digits, out=tmp_path / "model.onnx")["onnx"]
+    """A wide photograph, upright only after its EXIF, gets the probabilities of `predict`."""
+    photographs = load_sample_images().images
+    parts = [
+        Image.fromarray(photographs[label]).crop((left, 0, left + 300, 427)).resize((24, 24))
+        for label in (0, 1)
+        for left in range(0, 340, 17)
+    ]
+    images = np.stack([np.asarray(part) for part in parts])
+    data = headstart.load((images, np.repeat(["china", "flower"], 20)), resize=resize)
+    run = headstart.train(data, model="mlp", epochs=5, out=tmp_path / "run")
+    model = headstart.export(run.folder, data=data, out=tmp_path / "model.onnx")["onnx"]
     assert model is not None
-    picture = tmp_path / "wide.png"
-    pixels = np.random.default_rng(0).integers(0, 256, (12, 24)).astype(np.uint8)
-    Image.fromarray(pixels).save(picture)
-    expected = headstart.predict(model, str(picture))["predictions"][0]
+    pictures = [tmp_path / "china.png", tmp_path / "china.jpg"]
+    photograph = Image.fromarray(photographs[0]).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for picture in pictures:
+        photograph.save(picture, exif=exif)
+    predictions = headstart.predict(model, [str(picture) for picture in pictures])["predictions"]
 
     text = (ROOT / "docs" / "use.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(# with_onnx_alone\.py\n.*?)```", text, re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(example, encoding="utf-8")
-    words = [sys.executable, str(script), model, str(picture)]
-    output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-
-    label = expected["label"]
-    assert output.splitlines()[0] == f"{label} {expected['probabilities'][label]:.1%}"
+    # predict decodes a large JPEG at a reduced scale.
+    for picture, prediction, tolerance in zip(pictures, predictions, (0.0006, 0.01), strict=True):
+        words = [sys.executable, str(script), model, str(picture)]
+        output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        answers = dict(re.findall(r"^(china|flower) (.*)%$", output, re.MULTILINE))
+        shares = {name: float(share) / 100 for name, share in answers.items()}
+        assert shares == pytest.approx(prediction["probabilities"], abs=tolerance)
 
 
 @each_page
