@@ -319,6 +319,32 @@ def test_predictions_are_marked_if_they_are_unlike_the_training_data() -> None:
     assert "Written: out.csv" in text
 
 
+@pytest.mark.parametrize("sets", [{}, {"set": ["ants", "bees"], "uncertain": True}])
+def test_paths_of_images_take_the_room_of_long_bars(sets: dict[str, object]) -> None:
+    def lines(image: str) -> list[str]:
+        probabilities = {"ants": 1.0, "bees": 0.0}
+        prediction = {"image": image, "label": "ants", "probabilities": probabilities}
+        result = {
+            "predictions": [{**prediction, "unfamiliar": True, **sets}],
+            "top": 1,
+            "csv": None,
+            "figure": None,
+            "unreadable": [],
+            "coverage": 0.9 if sets else None,
+            "calibration": {"images": 80, "groups": None, "coverage_interval": [0.85, 0.95]},
+        }
+        printed_lines = printed(predictions_table(result), width=80).splitlines()
+        return [line for line in printed_lines if "(!)" in line and "█" in line]
+
+    (short,) = lines("a.jpg")
+    (long,) = lines("val/ants/10308379_1b6c72e.jpg")
+    (longer,) = lines("/home/someone/photos/of/insects/val/ants/10308379_1b6c72e180.jpg")
+    assert "val/ants/10308379_1b6c72e.jpg (!)" in long
+    assert "/ants/10308379_1b6c72e180.jpg (!)" in longer and "/home" not in longer
+    assert short.count("█") == (12 if sets else 24) and longer.count("█") == 8
+    assert max(map(len, (short, long, longer))) <= 80
+
+
 def test_a_submission_counts_its_classes() -> None:
     result = {
         "labels": {"cat": 3, "dog": 1},

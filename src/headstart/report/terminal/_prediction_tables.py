@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headstart.formatting import (
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS, BAR_WIDTH, DEFAULT_TOP = 40, 24, 3
 _BAR_WIDTH_WITH_SETS = 12
+_LEAST_BAR_WIDTH = 8
+_COLUMN_GAP = 2
 
 
 def predictions_table(result: JsonMapping) -> RenderableType:
@@ -48,8 +52,10 @@ def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
     if coverage is not None:
         columns.append(text(f"{100 * coverage:g}% set", folds=True))
     table = new_table(*columns)
-    for prediction in predictions[:MAX_ROWS]:
-        _add_prediction(table, prediction, result["top"], width)
+    shown = [_shown_prediction(each, result["top"], width) for each in predictions[:MAX_ROWS]]
+    image_width, bar_width = _image_and_bar_width(shown, width)
+    for prediction in shown:
+        _add_prediction(table, prediction, image_width, bar_width)
 
     notes: list[str] = []
     unfamiliar = sum(bool(prediction["unfamiliar"]) for prediction in predictions)
@@ -84,27 +90,72 @@ def _set_notes(result: JsonMapping) -> list[str]:
     ]
 
 
-def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int) -> None:
+@dataclass(frozen=True)
+class _ShownPrediction:
+    """The texts of an image: its path, its most probable classes, its set if there are sets."""
+
+    image: str
+    mark: str
+    label: str
+    classes: tuple[tuple[str, float], ...]
+    short_names: Mapping[str, str]
+    set_text: str | None
+    is_uncertain: bool
+
+
+def _shown_prediction(prediction: JsonMapping, top: int, width: int) -> _ShownPrediction:
+    set_text = None
+    if "set" in prediction:
+        short = cut_names(prediction["set"], width // 5)
+        set_text = shorten(", ".join(short[name] for name in prediction["set"]), width // 2)
+    return _ShownPrediction(
+        image=one_line(prediction["image"]),
+        mark=" (!)" if prediction["unfamiliar"] else "",
+        label=prediction["label"],
+        classes=tuple(shown_classes(prediction, top)),
+        short_names=cut_names(list(prediction["probabilities"]), width // 4),
+        set_text=set_text,
+        is_uncertain=bool(prediction.get("uncertain")),
+    )
+
+
+def _image_and_bar_width(predictions: Sequence[_ShownPrediction], width: int) -> tuple[int, int]:
+    """Divide a line between the paths of images and the bars.
+
+    Long paths shorten the bars, because their ends tell images apart. Sets break into lines.
+    """
+    class_width = max(
+        (len(each.short_names[name]) for each in predictions for name, _ in each.classes), default=0
+    )
+    set_widths = [len(each.set_text) for each in predictions if each.set_text is not None]
+    columns = [max(class_width, len("class")), len("probability")]
+    most_bar_width = BAR_WIDTH
+    if set_widths:
+        columns.append(min(max(set_widths), width // 5))
+        most_bar_width = _BAR_WIDTH_WITH_SETS
+
+    room = width - sum(columns) - _COLUMN_GAP * (len(columns) + 2)
+    longest = max((len(each.image + each.mark) for each in predictions), default=0)
+    bar_width = min(most_bar_width, max(_LEAST_BAR_WIDTH, room - longest))
+    return max(room - bar_width, width // 5), bar_width
+
+
+def _add_prediction(
+    table: Table, prediction: _ShownPrediction, image_width: int, bar_width: int
+) -> None:
     from rich.text import Text
 
-    image = path_tail(one_line(prediction["image"]), width // 3)
-    if prediction["unfamiliar"]:
-        image += " (!)"
-    sets, bar_width = [], BAR_WIDTH
-    if "set" in prediction:
-        bar_width = _BAR_WIDTH_WITH_SETS
-        style = "yellow" if prediction["uncertain"] else ""
-        short = cut_names(prediction["set"], width // 5)
-        names = ", ".join(short[name] for name in prediction["set"])
-        sets = [Text(shorten(names, width // 2), style=style)]
-    short = cut_names(list(prediction["probabilities"]), width // 4)
-    for rank, (name, share) in enumerate(shown_classes(prediction, top)):
-        is_predicted = name == prediction["label"]
+    image = path_tail(prediction.image, image_width - len(prediction.mark)) + prediction.mark
+    sets = []
+    if prediction.set_text is not None:
+        sets = [Text(prediction.set_text, style="yellow" if prediction.is_uncertain else "")]
+    for rank, (name, share) in enumerate(prediction.classes):
+        is_predicted = name == prediction.label
         style = "bold" if is_predicted else "dim"
         bar_style = "cyan" if is_predicted else "dim cyan"
         table.add_row(
             Text(image if rank == 0 else ""),
-            Text(short[name], style=style),
+            Text(prediction.short_names[name], style=style),
             Text("█" * round(share * bar_width), style=bar_style),
             Text(probability(share), style=style),
             *(sets if rank == 0 else []),
