@@ -102,6 +102,11 @@ class _ShownPrediction:
     set_text: str | None
     is_uncertain: bool
 
+    @property
+    def class_width(self) -> int:
+        """The length of its longest name of a class."""
+        return max(len(self.short_names[name]) for name, _ in self.classes)
+
 
 def _shown_prediction(prediction: JsonMapping, top: int, width: int) -> _ShownPrediction:
     set_text = None
@@ -124,9 +129,7 @@ def _image_and_bar_width(predictions: Sequence[_ShownPrediction], width: int) ->
 
     Long paths shorten the bars, because their ends tell images apart. Sets break into lines.
     """
-    class_width = max(
-        (len(each.short_names[name]) for each in predictions for name, _ in each.classes), default=0
-    )
+    class_width = max((each.class_width for each in predictions), default=0)
     set_widths = [len(each.set_text) for each in predictions if each.set_text is not None]
     columns = [max(class_width, len("class")), len("probability")]
     most_bar_width = BAR_WIDTH
