@@ -224,7 +224,7 @@ def use_headstart(network: Network, dataset: Dataset) -> Extract:
 
     def extract(images: Pixels) -> Features:
         rows = np.arange(len(images))
-        parts = list(_extract.extract_features(network.backbone, dataset, rows, "auto"))
+        parts = list(_extract.extract_features(network.backbone, dataset.images, rows, "auto"))
         return np.concatenate(parts).astype(np.float32)
 
     return extract

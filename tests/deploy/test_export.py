@@ -188,6 +188,7 @@ def test_a_torch_program_reproduces_the_run_and_holds_no_pickle(
     ("model", "options"),
     [
         ("mlp", {"nodes": 16}),
+        ("cnn", {"nodes": 4, "layers": 2}),
         ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune"}),
         ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune", "cut": "blocks.1"}),
         (
@@ -202,7 +203,8 @@ def test_other_networks_are_exported_too(
 ) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
-    images = (rng.integers(0, 120, (200, 12, 10, 3)) + 100 * labels[:, None, None, None]).astype(
+    shape = (256, 260, 3) if model == "cnn" else (12, 10, 3)  # the cnn reduces large images
+    images = (rng.integers(0, 120, (200, *shape)) + 100 * labels[:, None, None, None]).astype(
         np.uint8
     )
     dataset = load((images, np.array(["no", "yes"])[labels]))

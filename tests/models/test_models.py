@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from headstart.classifier import Standardise
 from headstart.errors import InputError, ResourceError
 from headstart.models import (
     MODELS,
@@ -17,9 +18,11 @@ from headstart.models import (
     FashionOptions,
     build_head,
     build_network,
+    input_reduction,
     is_backbone,
     load_backbone,
     options_of,
+    reduced_shape,
     summarise_layers,
 )
 
@@ -124,6 +127,19 @@ def test_whitening_needs_fewer_of_large_images() -> None:
         enough.append(net.whitening.enough_images(px, px))
     assert enough[0] > 5000  # more than are ever used
     assert enough[1] > 1000 > enough[2] > enough[3] >= 64
+
+
+def test_the_cnn_sees_large_images_at_128_to_255_pixels() -> None:
+    for px, factor in ((32, 1), (255, 1), (256, 2), (300, 2), (512, 4)):
+        assert input_reduction("cnn", (px, px + 40, 3)) == factor
+        assert input_reduction("mlp", (px, px, 3)) == 1
+    assert reduced_shape("cnn", (301, 400, 3)) == (150, 200, 3)
+
+    bytes_ = torch.randint(0, 256, (3, 3, 301, 400), dtype=torch.uint8)
+    front = Standardise(3, 2)
+    assert torch.equal(front.scale(front.reduce(bytes_)), front(bytes_.float()))
+    net = build_network("cnn", CnnOptions(), (301, 400, 3), 4, 0)
+    assert net(front(bytes_.float())).shape == (3, 4)
 
 
 def test_an_unknown_model_names_the_nearest() -> None:

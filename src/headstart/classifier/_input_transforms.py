@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from headstart.models import Backbone, BackboneWithHead
 
@@ -17,11 +18,16 @@ _SMALLEST_STD = 1e-3  # added to each standard deviation, so that constant colum
 class Standardise(nn.Module):
     """Standardisation of pixels per channel, with statistics of the training images.
 
-    Maps floats from 0 to 255 to zero mean and unit variance.
+    Maps floats from 0 to 255 to zero mean and unit variance. Images may be made smaller before.
+
+    Args:
+        channels: Channels of the images.
+        reduction: Factor by which height and width are reduced, by averaging.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int = 1) -> None:
         super().__init__()
+        self.reduction = reduction
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
         self.mean: Tensor
@@ -33,8 +39,31 @@ class Standardise(nn.Module):
         self.mean.copy_(mean.view_as(self.mean))
         self.std.copy_(std.view_as(self.std))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def reduce(self, images: Tensor) -> Tensor:
+        """Reduce bytes exactly as `forward` reduces floats, in a quarter of the time.
+
+        Args:
+            images: uint8 tensor of shape (N, C, H, W).
+
+        Returns:
+            Float tensor of shape (N, C, H / reduction, W / reduction).
+        """
+        factor = self.reduction
+        height, width = (size // factor * factor for size in images.shape[2:])
+        rows = sum(images[:, :, i:height:factor, :width].short() for i in range(factor))
+        assert isinstance(rows, Tensor)
+        total = sum(rows[:, :, :, i::factor].float() for i in range(factor))
+        assert isinstance(total, Tensor)
+        return total / factor**2
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Standardise reduced images."""
         return (x - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.reduction > 1:
+            x = functional.avg_pool2d(x, self.reduction)
+        return self.scale(x)
 
 
 class StandardisedBackbone(nn.Module):

@@ -31,6 +31,7 @@ from headstart.models import (
     BackboneWithHead,
     build_head,
     build_network,
+    input_reduction,
     load_backbone,
 )
 from headstart.models.recipes import Recipe
@@ -175,7 +176,7 @@ def build_untrained(
             net = BackboneWithHead(backbone, net, trains_batch_norm=not options.pretrained)
             front = BackboneInput(net)
     else:
-        front = Standardise(image_shape[2])
+        front = Standardise(image_shape[2], input_reduction(recipe.model, image_shape))
         net = build_network(recipe.model, options, image_shape, outputs, 0)
     return Classifier(front, net, recipe, class_names, image_shape)
 

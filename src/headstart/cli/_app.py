@@ -120,7 +120,7 @@ def pop_output_options(given: dict[str, Any]) -> Output:
     Of the values that remain, the way to resize becomes text.
     """
     output = Output(given.pop("other"), given.pop("out"), given.pop("as_json"), given.pop("quiet"))
-    given["resize"] = given["resize"].value
+    given["resize"] = given["resize"] and given["resize"].value
     return output
 
 

@@ -57,9 +57,11 @@ ImageSize = Annotated[
     ),
 ]
 ResizeOption = Annotated[
-    Resize,
+    Resize | None,
     typer.Option(
-        "--resize", help="How to make images square: pad, crop or squish.", rich_help_panel=_DATA
+        "--resize",
+        help="How to make images square: pad (the default), crop or squish.",
+        rich_help_panel=_DATA,
     ),
 ]
 PixelMax = Annotated[
@@ -283,7 +285,7 @@ def data_options(
     train_images: TrainImages = None,
     split_seed: SplitSeed = 0,
     image_size: ImageSize = None,
-    resize: ResizeOption = Resize.pad,
+    resize: ResizeOption = None,
     pixel_max: PixelMax = None,
     group_by: GroupBy = None,
     label_column: LabelColumn = None,

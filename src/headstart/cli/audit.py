@@ -49,7 +49,7 @@ def audit(
     from headstart import api
 
     _app.set_quiet(quiet)
-    given["resize"] = given["resize"].value
+    given["resize"] = given["resize"] and given["resize"].value
     result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
     _app.print_result(result, as_json, lambda printed: printed.table())
     print_next_step(result.finding.next_command, is_silent=as_json or quiet)

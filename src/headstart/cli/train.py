@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EPOCHS, _TIME_LIMIT, *_OTHERS = train_flags().values()
 # Values of options that are not given, apart from None.
-_DEFAULTS = {"model": "cnn", "preset": "balanced", "seed": 0, "resize": "pad", "split_seed": 0}
+_DEFAULTS = {"model": "cnn", "preset": "balanced", "seed": 0, "split_seed": 0}
 
 
 @app.command()

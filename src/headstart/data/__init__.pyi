@@ -21,6 +21,7 @@ from ._load import (
     LOAD_KEYS as LOAD_KEYS,
     Source as Source,
     check_source as check_source,
+    image_files as image_files,
     load as load,
 )
 from ._memory_maps import (
@@ -111,7 +112,11 @@ from .formats.folders._file_tree import (
     is_image as is_image,
     list_images as list_images,
 )
+from .formats.images._decode import (
+    read_header as read_header,
+)
 from .formats.images._image_files import (
+    DEFAULT_SIZE_PX as DEFAULT_SIZE_PX,
     read_images as read_images,
 )
 from .formats.images._open_image import (

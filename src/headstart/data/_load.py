@@ -45,6 +45,7 @@ from headstart.data.formats.folders._file_tree import (
     visible_paths,
 )
 from headstart.data.formats.folders._table_folder import TableFolder
+from headstart.data.formats.images._image_files import ImageFiles
 from headstart.data.formats.parquet._parquet import Parquet
 from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_csv import PixelCsv
@@ -160,6 +161,28 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
     if options.group_by == INFERRED:
         dataset = with_inferred_groups(dataset, use_cache=options.cache)
     return dataset if options.plan is None else apply_plan(dataset, Path(options.plan))
+
+
+def image_files(dataset: Dataset) -> dict[str, Path]:
+    """Return the files of a dataset's images by their names, at their original size.
+
+    Empty if the images are not files of their own, such as the rows of a CSV of pixels.
+
+    Args:
+        dataset: A dataset that `load` opened from a path.
+
+    Raises:
+        InputError: The path no longer exists, or its content has changed.
+    """
+    if not dataset.source or dataset.source in _known_names():
+        return {}
+    located = _locate(dataset.source)
+    options = _without_inferred(LoadOptions(**dataset.options))  # type: ignore[arg-type]
+    with name_archive_in_errors(located), translate_read_errors(located.named):
+        listing = _list_files(located.place, options)
+    if not isinstance(listing, ImageFiles):
+        return {}
+    return {name: listing.root / name for name in listing.labels.names}
 
 
 def check_source(source: Source, keys: LoadKeys) -> None:

@@ -4,6 +4,9 @@ from ._feature_cache import (
     compute_features as compute_features,
     prepare_features as prepare_features,
 )
+from ._image_settings import (
+    choose_image_settings as choose_image_settings,
+)
 from ._input_size import (
     FEATURES_FRACTION as FEATURES_FRACTION,
     FeatureTimer as FeatureTimer,

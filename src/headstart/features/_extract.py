@@ -18,7 +18,7 @@ from headstart.classifier import (
     independent_threads,
     use_bfloat16,
 )
-from headstart.data import Dataset, take
+from headstart.data import take
 from headstart.models import Backbone
 
 # Pixels per batch and thread: 64 images at 128 pixels. Larger batches are slower, except for a
@@ -38,7 +38,7 @@ def batch_size(backbone: Backbone) -> int:
 
 def extract_features(
     backbone: Backbone,
-    dataset: Dataset,
+    images: NDArray[np.uint8],
     rows: Rows,
     precision: Precision,
     title: str = "",
@@ -52,8 +52,8 @@ def extract_features(
 
     Args:
         backbone: A folded backbone on the device.
-        dataset: The images.
-        rows: int64 dataset indices of shape (n,).
+        images: uint8 array of shape (N, H, W, C).
+        rows: int64 indices of shape (n,) of some of them.
         precision: Precision of the arithmetic.
         title: Title of the progress bar.
         batch: Images per batch; None for what `batch_size` returns.
@@ -73,8 +73,8 @@ def extract_features(
             torch.inference_mode(),
             torch.autocast(device.type, torch.bfloat16, enabled=is_rounded),
         ):
-            images = torch.from_numpy(take(dataset.images, batch)).to(device)
-            features: FeatureValues = backbone(images.permute(0, 3, 1, 2)).half().cpu().numpy()
+            pixels = torch.from_numpy(take(images, batch)).to(device)
+            features: FeatureValues = backbone(pixels.permute(0, 3, 1, 2)).half().cpu().numpy()
             return features
 
     # On a GPU in the caller's thread: the current CUDA device is a property of each thread.

@@ -124,7 +124,8 @@ def compute_features(
         missing, present = _find_missing(cache, keys)
         reused_seconds = cache.seconds(present)
         if len(missing):
-            batches = extract_features(backbone, data.dataset, rows[missing], recipe.precision)
+            images, new = data.dataset.images, rows[missing]
+            batches = extract_features(backbone, images, new, recipe.precision)
             with contextlib.closing(batches):
                 _fill(cache, keys[missing], batches, recipe.model, watch)
 

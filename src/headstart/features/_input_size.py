@@ -273,7 +273,7 @@ def _seconds_per_image(
     def compute(images: NDArray[np.int64], title: str) -> float:
         started = time.perf_counter()
         images = np.sort(images)
-        for _ in extract_features(backbone, dataset, images, recipe.precision, title, size):
+        for _ in extract_features(backbone, dataset.images, images, recipe.precision, title, size):
             pass
         return (time.perf_counter() - started) / len(images)
 

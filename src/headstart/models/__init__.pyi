@@ -33,8 +33,10 @@ from ._options import (
     NetOptions as NetOptions,
     ScenesOptions as ScenesOptions,
     default_layers as default_layers,
+    input_reduction as input_reduction,
     is_backbone as is_backbone,
     options_of as options_of,
+    reduced_shape as reduced_shape,
 )
 from ._packaged import (
     installed_backbones as installed_backbones,

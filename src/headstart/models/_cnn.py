@@ -113,7 +113,10 @@ class ConvBlock(nn.Module):
 
 
 class Cnn(nn.Module):
-    """The default network. Maps standardised images (N, C, H, W) to logits (N, outputs)."""
+    """The default network. Maps standardised images (N, C, H, W) to logits (N, outputs).
+
+    Images of 256 pixels or more have been reduced. See `reduced_shape`.
+    """
 
     whitening: Whitening
     act: nn.Module

@@ -73,6 +73,9 @@ from ._fit import (
     FitSeconds as FitSeconds,
     TriedRung as TriedRung,
 )
+from ._image_settings import (
+    ImageSettings as ImageSettings,
+)
 from ._label_curves import (
     LabelComparison as LabelComparison,
     LabelContender as LabelContender,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from headstart.results._base import Fraction, ResultModel
 from headstart.results._finding import Finding
+from headstart.results._image_settings import ImageSettings
 from headstart.results._last_fit import LastFit
 from headstart.results._metrics import PartScores
 
@@ -139,6 +140,11 @@ class FitFinding(Finding):
     )
     history: tuple[FitProgress, ...] = Field(description="Progress after each finished candidate.")
     plan: tuple[str, ...] = Field(description="The plan as printed before the first run.")
+    image_settings: ImageSettings | None = Field(
+        default=None,
+        description="The size and the shape that were chosen for the images; null if the defaults "
+        "or the given options were used.",
+    )
     more_time: FitEstimate | None = Field(
         default=None, description="What more time would be likely to give; null without evidence."
     )

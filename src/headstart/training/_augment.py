@@ -29,7 +29,8 @@ def augment(
     Pixels that come in from outside an image are its reflection, so no black corners appear.
 
     Args:
-        images: uint8 tensor of shape (n, C, H, W): this process's shard of the batch.
+        images: Tensor of shape (n, C, H, W) with values from 0 to 255: this process's shard of the
+            batch.
         standardise: Maps float pixels to inputs of zero mean, so that cut-out squares become the
             mean. That of a backbone also resizes.
         recipe: The bounds of all amounts.

@@ -19,7 +19,7 @@ from headstart.classifier import (
 )
 from headstart.data import Dataset, SplitDataset
 from headstart.features import seconds_to_solve, usual_input_size
-from headstart.models import BackboneOptions, summarise_layers
+from headstart.models import BackboneOptions, reduced_shape, summarise_layers
 from headstart.models.recipes import Recipe
 from headstart.training import _distributed
 from headstart.training._inputs import TrainingInputs, prepare_training
@@ -263,7 +263,7 @@ def count_work(recipe: Recipe, dataset: Dataset) -> Work:
     if recipe.on_features:  # a linear head costs nothing compared with the step itself
         return Work(0.0, _WORK_PER_STEP)
 
-    height, width, channels = dataset.image_shape
+    height, width, channels = reduced_shape(recipe.model, dataset.image_shape)
     input_px = None
     input_shape = (channels, height, width)
     if isinstance(recipe.net, BackboneOptions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -38,7 +39,9 @@ from headstart.models import (
     Cnn,
     build_head,
     build_network,
+    input_reduction,
     load_backbone,
+    reduced_shape,
 )
 from headstart.models.recipes import Recipe
 from headstart.results import BackboneUse
@@ -120,7 +123,10 @@ class ImageInputs:
         """See `TrainingInputs`."""
         images = self._take(_distributed.shard(rows)).permute(0, 3, 1, 2)
         shard = _distributed.shard_slice(len(rows))
-        inputs = augment(images, self.transform, recipe, rows, shard, rng_key)
+        standardise: Callable[[Tensor], Tensor] = self.transform
+        if isinstance(self.transform, Standardise) and self.transform.reduction > 1:
+            images, standardise = self.transform.reduce(images), self.transform.scale
+        inputs = augment(images, standardise, recipe, rows, shard, rng_key)
         return inputs.contiguous(memory_format=torch.channels_last)
 
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -343,14 +349,16 @@ def _prepare_images(
     affordable = _STATISTICS_BYTES // int(np.prod(data.image_shape))
     count = max(_LEAST_STATISTICS_IMAGES, min(_STATISTICS_IMAGES, affordable))
     drawn = np.random.default_rng(seed).permutation(data.split.train)[:count]
-    transform = Standardise(data.image_shape[2])
+    reduction = input_reduction(recipe.model, data.image_shape)
+    transform = Standardise(data.image_shape[2], reduction)
     transform.fit(take(data.dataset.images, np.sort(drawn)))
 
     outputs = outputs_for(len(data.class_names))
     net = build_network(recipe.model, recipe.net, data.image_shape, outputs, seed)
     if isinstance(net, Cnn):
         affordable = max(_LEAST_STATISTICS_IMAGES, count // 4)
-        enough = net.whitening.enough_images(*data.image_shape[:2])
+        height, width, _ = reduced_shape(recipe.model, data.image_shape)
+        enough = net.whitening.enough_images(height, width)
         rows = np.sort(drawn[: min(_WHITENING_IMAGES, affordable, enough)])
         images = as_floats(take(data.dataset.images, rows), torch.device("cpu"))
         net.whitening.fit(to_device(transform(images)))

@@ -19,6 +19,7 @@ from headstart.results import (
     FitFinding,
     FitMember,
     FitSeconds,
+    ImageSettings,
     PartMetrics,
     PartScores,
     RunMetrics,
@@ -35,8 +36,16 @@ from headstart.studies.fit._rung import FINE_TUNED, FailedRung, RungResult, inpu
 from headstart.training import read_probabilities
 
 
-def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
-    """Evaluate the choice of a climb on the test images, and return the finding."""
+def fit_finding(
+    climb: Climb, context: StudyContext, images: ImageSettings | None = None
+) -> FitFinding:
+    """Evaluate the choice of a climb on the test images, and return the finding.
+
+    Args:
+        climb: The finished climb.
+        context: The study.
+        images: The size and the shape that were chosen for the images, if any were.
+    """
     assert climb.choice is not None, "a climb ends with a choice or an error"
     before = climb.clock.spent()
     climb.clock.last_fit = 0.0  # its time has come, if there is enough
@@ -69,13 +78,14 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
         tried=tuple(_tried(climb, choice)),
         history=tuple(climb.history),
         plan=climb.plan,
+        image_settings=images,
         more_time=estimate_more_time(climb),
         seconds=FitSeconds(
             total=round(spent, 1),
             rungs=round(sum(result.seconds_with_folds for result in climb.results), 1),
             final=round(spent - before, 1),
         ),
-        sentences=_sentences(choice, climb, metrics),
+        sentences=_sentences(choice, climb, metrics, images),
     )
 
 
@@ -244,13 +254,15 @@ def _instead_of_fine_tuning(climb: Climb) -> str | None:
     )
 
 
-def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
+def _sentences(
+    choice: Choice, climb: Climb, metrics: RunMetrics, images: ImageSettings | None
+) -> tuple[str, ...]:
     assert metrics.validation is not None, "fit needs validation images"
     score, spent = climb.describe_choice(choice), approximate_duration(climb.clock.spent())
     measured = f"validation {score}"
     if choice.is_cross_validated and climb.folds is not None:
-        images = len(climb.folds.images)
-        measured = f"{score} in {climb.folds.count}-fold cross-validation of {images:,} images"
+        count = len(climb.folds.images)
+        measured = f"{score} in {climb.folds.count}-fold cross-validation of {count:,} images"
     sentences = [f"The classifier is {choice.short_name}: {measured}, after about {spent}."]
     if metrics.test is not None:
         test = metrics.test
@@ -272,6 +284,7 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         _too_slow(choice, climb.max_ms),
         _too_long_to_evaluate(choice, climb),
         _instead_of_fine_tuning(climb),
+        None if images is None else images.sentence,
     )
     sentences += [note for note in notes if note is not None]
     more_time = estimate_more_time(climb)

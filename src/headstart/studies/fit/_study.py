@@ -9,7 +9,7 @@ from pathlib import Path
 from headstart.data import SplitDataset
 from headstart.errors import Stopped
 from headstart.models.recipes import make_recipe
-from headstart.results import FitFinding, JsonObject
+from headstart.results import FitFinding, ImageSettings, JsonObject
 from headstart.signals import explained_stops
 from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.fit._choice import CLASSIFIER
@@ -27,9 +27,11 @@ class FitStudy(Study[FitFinding]):
 
     Attributes:
         config: Its configuration.
+        images: The size and the shape that were chosen for the images; None for those of `load`.
     """
 
     config: FitConfig
+    images: ImageSettings | None = None
 
     finding_type = FitFinding
 
@@ -74,7 +76,7 @@ class FitStudy(Study[FitFinding]):
             climb = Climb(context, self.config)
             with climb.clock.running():
                 climb.run()
-                finding = fit_finding(climb, context)
+                finding = fit_finding(climb, context, self.images)
                 climb.clock.write()  # a longer limit continues from here
                 return finding
 
