@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import runpy
 import sys
@@ -70,12 +71,12 @@ SAMPLE = """
 @needs_browser
 def test_the_script_of_the_site_adds_what_axe_misses_in_the_theme() -> None:
     script = (DOCS / "_static" / "site.js").read_text(encoding="utf-8")
-    html = f'<!doctype html><html lang="en">{SAMPLE.format(wide="word " * 400)}'
+    text = f'<!doctype html><html lang="en">{SAMPLE.format(wide="word " * 400)}'
     for browser in start_browser():
         page = browser.new_page(viewport={"width": 390, "height": 800})
-        page.set_content(html)
+        page.set_content(text)
         assert len(axe_violations(page)) > 3
-        page.set_content(f"{html}<script>{script}</script>")
+        page.set_content(f"{text}<script>{script}</script>")
         page.locator("#wide[tabindex='0']").wait_for()
         assert page.locator("#short").get_attribute("tabindex") is None
         assert axe_violations(page) == []
@@ -100,10 +101,10 @@ def test_a_phone_breaks_code_neither_in_an_option_nor_in_front_of_a_comma() -> N
     script = (DOCS / "_static" / "site.js").read_text(encoding="utf-8")
     words = ("--evaluate-on", "-q,", 'image_dataset_from_directory("photos",')
     spans = " ".join(f'<span class="pre">{word}</span>' for word in words)
-    html = f'<div style="width: 10em; overflow-wrap: anywhere"><code>see {spans}</code></div>'
+    text = f'<div style="width: 10em; overflow-wrap: anywhere"><code>see {spans}</code></div>'
     for browser in start_browser():
         page = browser.new_page()
-        page.set_content(f"<!doctype html>{html}<script>{script}</script>")
+        page.set_content(f"<!doctype html>{text}<script>{script}</script>")
         page.locator("wbr").first.wait_for(state="attached")
         lines = page.locator("code").inner_text().split()
         tops = page.locator(".pre").evaluate_all(
@@ -115,6 +116,43 @@ def test_a_phone_breaks_code_neither_in_an_option_nor_in_front_of_a_comma() -> N
             "word => [...word.childNodes].map((node) => node.textContent).filter(Boolean)"
         )
         assert parts == ["image_", "dataset_", "from_", "directory(", '"photos",']
+
+
+@needs_browser
+def test_no_line_of_a_narrow_cell_starts_with_a_full_stop_or_a_bracket() -> None:
+    """Code breaks between its parts only, however narrow the table is."""
+    script = (DOCS / "_static" / "site.js").read_text(encoding="utf-8")
+    style = (DOCS / "_static" / "site.css").read_text(encoding="utf-8")
+    codes = re.findall(r"`([^`\n]+)`", (DOCS / "coming-from.md").read_text("utf-8"))
+    cells = [
+        " ".join(f'<span class="pre">{html.escape(word)}</span>' for word in code.split())
+        for code in codes
+    ]
+    rows = "".join(f"<tr><td><code>{cell}</code>,</td></tr>" for cell in cells)
+    section = f'<section id="coming-from-keras-fastai-autogluon-ultralytics">{rows}</section>'
+    table = section.replace("<tr>", "<table style='width: 5em'><tr>").replace(
+        "</tr>", "</tr></table>"
+    )
+    for browser in start_browser():
+        page = browser.new_page()
+        page.set_content(f"<!doctype html><style>{style}</style>{table}<script>{script}</script>")
+        page.locator("wbr").first.wait_for(state="attached")
+        broken = page.evaluate(BROKEN_PARTS)
+        starts = page.locator("td code .pre").evaluate_all(
+            "words => words.flatMap((word) => [...word.childNodes].map((node) => node.data ?? ''))"
+        )
+        assert len(starts) > 200 and [part for part in starts if part[:1] in set(")],;.")] == []
+        assert broken == []
+
+
+# Parts of code that a browser shows on more than one line.
+BROKEN_PARTS = """() => [...document.querySelectorAll("td code .pre")].flatMap((word) =>
+  [...word.childNodes].filter((node) => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const tops = [...range.getClientRects()].map((line) => Math.round(line.top));
+    return new Set(tops).size > 1 && !/[-…/]/.test(node.textContent);
+  }).map((node) => node.textContent))"""
 
 
 def navigation() -> list[str]:

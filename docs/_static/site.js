@@ -14,11 +14,12 @@ addEventListener("DOMContentLoaded", () => {
     document.querySelector("article, main")?.prepend(title);
   }
 
-  // In code, an option stays on one line, and a long name breaks after a mark or an underscore.
+  // In code, an option stays on one line, and a long name breaks after a mark or an underscore,
+  // but not in front of a closing bracket.
   document.querySelectorAll("code .pre").forEach((word) => {
     if (/^-{1,2}\w/.test(word.textContent)) word.style.whiteSpace = "nowrap";
-    else if (word.textContent.length > 16) {
-      const parts = word.textContent.split(/(?<=[._([/,=])(?=.)/);
+    else if (word.textContent.length > 15) {
+      const parts = word.textContent.split(/(?<=[._([/,=])(?=[^)\]])/);
       const pieces = parts.flatMap((part) => [document.createElement("wbr"), part]);
       word.replaceChildren(...pieces.slice(1));
     }
