@@ -125,10 +125,40 @@ def test_an_edited_number_is_named_with_its_row(report: Path, headstart: Command
     report.write_text(text.replace(accuracy[0], "<td><b>99.9%</b>", 1), encoding="utf-8")
     status, out, _ = headstart("verify", report)
     words = " ".join(out.split())
-    assert status == 1 and "NOT verified: 1 difference" in words
+    assert status == 1 and "NOT verified: 1 difference, in its text or numbers." in words
+    assert "No number" not in words
     assert "Results and cost › mlp" in words
     assert f"the report has '99.9%', but its data give '{accuracy[1]}%'" in words
     assert words.endswith("write it from its folder: headstart report STUDY")
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_change_of_style_is_not_called_an_edit_of_a_number(
+    report: Path, headstart: Command, is_recorded: bool
+) -> None:
+    """The digest that the page records tells other code from an edit of the page."""
+    page, element = split_page(report.read_text(encoding="utf-8"))
+    changed = page.replace("</style>", "h1 { color: teal }</style>", 1)
+    changed = re.sub(r'<table class="', '<table class="narrow ', changed, count=1)
+    before, end, after = changed.rpartition("</script>")
+    changed = f"{before}document.title;{end}{after}"
+    if is_recorded:
+        outer = json.loads(element)
+        element = json.dumps({**outer, "page": sha256(changed.encode()).hexdigest()})
+    script = f'<script type="application/json" id="headstart-data">{element}</script>\n'
+    report.write_text(changed.replace("</body>", f"{script}</body>"), encoding="utf-8")
+
+    status, out, _ = headstart("verify", report)
+    words = " ".join(out.split())
+    assert status == 1
+    assert "NOT verified: 3 differences, in its styles and layout, its scripts." in words
+    assert "No number on the page was edited: the " in words and "but its data give" not in words
+    assert ("so code other than this version wrote it" in words) == is_recorded
+    assert ("the page was changed after it was written" in words) != is_recorded
+    result = json.loads(headstart("verify", report, "--json")[1])
+    assert result["as_written"] == is_recorded
+    kinds = [difference["kind"] for difference in result["differences"]]
+    assert sorted(kinds) == ["scripts", "styles", "styles"]
 
 
 def test_edits_of_single_digits_are_found(report: Path) -> None:
@@ -145,7 +175,8 @@ def test_edits_of_single_digits_are_found(report: Path) -> None:
     for place in map(int, places):
         other = "1" if text[place] != "1" else "2"
         report.write_text(text[:place] + other + text[place + 1 :], encoding="utf-8")
-        assert verify(report).differences
+        kinds = {difference.kind for difference in verify(report).differences}
+        assert kinds & {"text", "data"}
 
 
 @pytest.mark.parametrize(

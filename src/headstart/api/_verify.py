@@ -33,8 +33,10 @@ def verify(report: str | Path) -> VerificationResult:
 
     Returns:
         `report`, `verified`, `headstart` (the version that wrote the report), `numbers` (of the
-        page), `values` (of the data that were recomputed), `differences` (`where`, `shown`,
-        `expected`), `recomputed` and `not_recomputed` (in words).
+        page), `values` (of the data that were recomputed), `as_written` (whether the page has the
+        digest that was recorded when it was written), `differences` (`where`, `shown`, `expected`,
+        and `kind`: "text", "data", "pictures", "styles" or "scripts"), `recomputed` and
+        `not_recomputed` (in words).
 
     Raises:
         InputError: The file cannot be read, or it is not a report that contains its data.

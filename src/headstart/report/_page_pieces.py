@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import Literal
 
 _LONGEST = 80  # characters of a piece in a message
 _HEADINGS = ("h1", "h2", "h3")
+# Attributes that a reader never meets. The others hold text, or lengths that show a number.
+_LAYOUT_ATTRIBUTES = frozenset({"class", "id", "role", "scope", "tabindex", "type"})
+
+# What differs: words and numbers of the page, its styles and layout, its scripts, its pictures, or
+# the data inside it.
+DifferenceKind = Literal["text", "styles", "scripts", "pictures", "data"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +26,14 @@ class Piece:
     Attributes:
         content: The tag as it is written, or the text.
         place: The heading above it, and the row of its table, for messages.
+        words: What a reader meets of it: the text, or the values of attributes.
+        is_script: True for a program.
     """
 
     content: str
     place: str
+    words: str
+    is_script: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,16 +43,23 @@ class Difference:
     Attributes:
         where: The heading and row on the page, or the field of the data.
         shown: What the report has.
-        expected: What its data give.
+        expected: What its data give; for styles and scripts, what this version writes.
+        kind: What it is a part of.
     """
 
     where: str
     shown: str
     expected: str
+    kind: DifferenceKind = "data"
 
     def as_json(self) -> dict[str, str]:
-        """Return the three texts."""
-        return {"where": self.where, "shown": self.shown, "expected": self.expected}
+        """Return the four texts."""
+        return {
+            "where": self.where,
+            "shown": self.shown,
+            "expected": self.expected,
+            "kind": self.kind,
+        }
 
 
 class _Reader(HTMLParser):
@@ -52,6 +70,7 @@ class _Reader(HTMLParser):
         self.pieces: list[Piece] = []
         self._heading = self._row = ""
         self._open: str | None = None
+        self._hidden: Literal["style", "script"] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "tr":
@@ -63,11 +82,18 @@ class _Reader(HTMLParser):
                 self._row = ""
             else:
                 self._heading = self._row = ""
-        self._add(self.get_starttag_text() or tag)
+        if tag == "style":
+            self._hidden = "style"
+        elif tag == "script" and ("type", "application/json") not in attrs:
+            self._hidden = "script"
+        words = [f"{name}={value}" for name, value in attrs if name not in _LAYOUT_ATTRIBUTES]
+        self._add(self.get_starttag_text() or tag, " ".join(words))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._open:
             self._open = None
+        if tag == self._hidden:
+            self._hidden = None
         self._add(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
@@ -90,11 +116,12 @@ class _Reader(HTMLParser):
             self._row += text
         elif self._open is not None:
             self._heading += text
-        self._add(text)
+        self._add(text, "" if self._hidden else text)
 
-    def _add(self, content: str) -> None:
+    def _add(self, content: str, words: str = "") -> None:
         place = " › ".join(filter(None, (_short(self._heading), _short(self._row))))
-        self.pieces.append(Piece(content, place or "head of the page"))
+        is_script = self._hidden == "script"
+        self.pieces.append(Piece(content, place or "head of the page", words, is_script))
 
 
 def count_numbers(page: str) -> int:
@@ -117,7 +144,19 @@ def page_differences(shown: str, expected: str) -> Iterator[Difference]:
         before = "".join(piece.content for piece in ours[start:end])
         after = "".join(piece.content for piece in theirs[other_start:other_end])
         place = (ours[start:end] or theirs[other_start:other_end])[0].place
-        yield Difference(place, *_around_first_difference(before, after))
+        part = _kind(ours[start:end], theirs[other_start:other_end])
+        yield Difference(place, *_around_first_difference(before, after), part)
+
+
+def _kind(shown: Sequence[Piece], expected: Sequence[Piece]) -> DifferenceKind:
+    if _words(shown) != _words(expected):
+        return "text"
+    is_script = any(piece.is_script for piece in (*shown, *expected))
+    return "scripts" if is_script else "styles"
+
+
+def _words(pieces: Sequence[Piece]) -> list[str]:
+    return " ".join(piece.words for piece in pieces).split()
 
 
 def _pieces(page: str) -> list[Piece]:

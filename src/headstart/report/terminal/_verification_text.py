@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _MOST_DIFFERENCES = 20
+_KIND_NAMES = {
+    "text": "its text or numbers",
+    "data": "its data",
+    "pictures": "its pictures",
+    "styles": "its styles and layout",
+    "scripts": "its scripts",
+}
+_OF_VERSION = ("styles", "scripts")  # They follow from the version, not from the data.
+_AS_WRITTEN = (
+    "By its digest, the page is as it was written, so code other than this version wrote it."
+)
+_CHANGED = "By its digest, the page was changed after it was written."
 
 
 def verification_lines(result: JsonMapping) -> RenderableType:
@@ -24,18 +36,25 @@ def verification_lines(result: JsonMapping) -> RenderableType:
     differences = result["differences"]
     number_words = counted(result["numbers"], "number")
     value_words = counted(result["values"], "value")
+    matches = (
+        f"the {number_words} on the page match its data. Of the data, {value_words} match the "
+        "predictions."
+    )
     if not differences:
-        head = (
-            f"Verified: the {number_words} on the page match its data. Of the data, {value_words} "
-            "match the predictions."
-        )
+        head = f"Verified: {matches}"
     else:
-        head = f"NOT verified: {counted(len(differences), 'difference')}."
+        kinds = {difference["kind"] for difference in differences}
+        places = ", ".join(name for kind, name in _KIND_NAMES.items() if kind in kinds)
+        head = f"NOT verified: {counted(len(differences), 'difference')}, in {places}."
+        if not kinds & {"text", "data"}:
+            reason = _AS_WRITTEN if result["as_written"] else _CHANGED
+            head += f" No number on the page was edited: {matches} {reason}"
 
     lines = []
     for difference in differences[:_MOST_DIFFERENCES]:
         where, shown, expected = (one_line(difference[key]) for key in _KEYS)
-        lines.append(f"{where}: the report has {shown!r}, but its data give {expected!r}.")
+        source = "this version writes" if difference["kind"] in _OF_VERSION else "its data give"
+        lines.append(f"{where}: the report has {shown!r}, but {source} {expected!r}.")
     if len(differences) > _MOST_DIFFERENCES:
         lines.append(f"{len(differences) - _MOST_DIFFERENCES:,} more. To list all of them: --json")
 
