@@ -36,21 +36,10 @@ Command = Callable[..., tuple[int, str, str]]
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def study(trained_comparison: Path) -> Path:
     """A comparison of two trained models with two seeds."""
-    folder = tmp_path_factory.mktemp("verify") / "study"
-    package.compare(
-        "digits",
-        models="mlp,mlp:fast",
-        seeds=2,
-        time_limit=None,
-        epochs=1,
-        train_images=100,
-        folds="none",
-        out=folder,
-    )
-    return folder
+    return trained_comparison
 
 
 @pytest.fixture
