@@ -233,3 +233,22 @@ def data(
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("OMP_NUM_THREADS", "1")
         yield digits, make_split(digits, train_images=400)
+
+
+@pytest.fixture(scope="session")
+def trained_comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison of two models of 100 digits, with two seeds. Its report has two contenders."""
+    from headstart import compare
+
+    folder = tmp_path_factory.mktemp("trained") / "study"
+    compare(
+        "digits",
+        models="mlp,mlp:fast",
+        seeds=2,
+        time_limit=None,
+        epochs=1,
+        train_images=100,
+        folds="none",
+        out=folder,
+    )
+    return folder
