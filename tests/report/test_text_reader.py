@@ -109,7 +109,7 @@ def test_the_report_of_a_trained_study_gives_its_verdict(
         "undecided": "Undecided on digits",
         "equivalent": "mlp and mlp:fast are equivalent on digits",
     }
-    assert headings[verdict.outcome or ""] in real_lines, "which contender wins"
+    assert headings[verdict.outcome] in real_lines, "which contender wins"
     sentence = re.sub(r"-(?=\d)", "−", verdict.sentence)
     assert sentence in real_lines, "what that means"
     (pair,) = verdict.pairs

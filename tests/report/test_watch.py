@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_example import build_audit
 from examples import Data, Example, write_run
 from rich.console import Console
 from watch_example import COMMAND, begin_run, build_watched
@@ -121,6 +122,12 @@ def test_the_snapshot_lists_runs_and_studies_in_every_state(root: Path) -> None:
     search = entries["search"]
     assert search.verb == "tune" and search.progress == "4 runs finished"
     assert search.validation is not None and not entries["search/runs/trial-0004-rung0"].can_resume
+
+
+def test_a_study_that_trains_nothing_has_no_runs(tmp_path: Path) -> None:
+    build_audit(tmp_path / "audit", Data(images=60))
+    entry = Watcher(tmp_path).snapshot().entries["audit"]
+    assert (entry.state, entry.progress) == ("finished", "no runs")
 
 
 def test_heads_that_were_solved_have_no_epochs(root: Path) -> None:

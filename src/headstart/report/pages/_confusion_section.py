@@ -52,6 +52,7 @@ class ConfusionMatrix:
         pairs: The most confused pairs of classes.
         single_pairs: Number of pairs with a single image that are left out.
         errors: Number of incorrectly classified images.
+        only_prediction: The class that all images of several classes are predicted as, or None.
     """
 
     entry: Entry[object]
@@ -65,6 +66,7 @@ class ConfusionMatrix:
     pairs: tuple[Confusion, ...]
     single_pairs: int
     errors: int
+    only_prediction: int | None
 
 
 def confusion_matrices(
@@ -98,7 +100,15 @@ def _confusion_matrix(
         pairs=tuple(pairs[:max_pairs]),
         single_pairs=single_pairs,
         errors=int(counts.sum() - np.trace(counts)),
+        only_prediction=_only_prediction(counts),
     )
+
+
+def _only_prediction(counts: NDArray[np.int64]) -> int | None:
+    """Return the class that all images of several classes are predicted as, or None."""
+    predicted = np.flatnonzero(counts.sum(axis=0))
+    true_classes = np.count_nonzero(counts.sum(axis=1))
+    return int(predicted[0]) if len(predicted) == 1 and true_classes > 1 else None
 
 
 def listed_pairs(counts: NDArray[np.int64]) -> tuple[list[Confusion], int]:

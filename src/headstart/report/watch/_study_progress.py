@@ -34,7 +34,7 @@ def _with_runs(reading: Reading, runs: Sequence[Entry]) -> Entry:
         changed=max([entry.changed, *(run.changed for run in runs)]),
         data=entry.data or next((run.data for run in runs if run.data), ""),
         model=", ".join(models[:3]) + (", …" if len(models) > 3 else ""),
-        progress=f"{counted(len(finished), 'run')} finished",
+        progress=f"{counted(len(finished), 'run')} finished" if runs else "no runs",
     )
     if entry.state in ("finished", "damaged"):
         return entry
