@@ -83,7 +83,7 @@ class SeedCount:
     """The seeds of a comparison.
 
     Attributes:
-        seeds: The seeds, 0, 1, ….
+        seeds: The seeds: 0, 1 and so on.
         until_decided: Whether only as many are trained as the comparison needs.
     """
 

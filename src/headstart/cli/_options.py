@@ -179,7 +179,7 @@ Preset = Annotated[
         "longer).",
     ),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", help="Runs per recipe, with seeds 0, 1, ....")]
+Seeds = Annotated[int, typer.Option("--seeds", help="Runs per recipe, with seeds 0, 1 and so on.")]
 TimeLimit = Annotated[
     str | None,
     typer.Option(
