@@ -18,6 +18,7 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Job, Outcome, run_all
 from headstart.models.recipes import make_iterative_recipe
 from headstart.studies import TuningConfig, TuningStudy, run_study
+from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._grid import grid_jobs
 from headstart.studies.tune import (
     _budget,
@@ -423,11 +424,47 @@ def test_the_defaults_are_continued_while_their_validation_loss_falls(
     assert decision == expected
     if decision is None:
         return
-    search.trials = SimpleNamespace(recall=lambda _: vars(decision))
+    search.trials = SimpleNamespace(recall={"more epochs": vars(decision)}.get)
     words = _finding_sentences._more_epochs_words(search)
     is_continued = decision.epochs is not None
     assert ("Continued to 6 epochs" in words) == is_continued
     assert ("lowest in epoch 2 of 4" in words) != is_continued
+
+
+def test_a_continuation_that_fails_is_reported_as_a_failure(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: dict[str, Any] = {"more epochs": vars(MoreEpochs(4.0, 6.0, 5.0, 4))}
+    jobs: list[Job] = []
+
+    def attempt(job: Job, _: SplitDataset) -> Outcome:
+        jobs.append(job)
+        return Outcome(job, None, "not finite", "the loss is not finite\nin step 9.")
+
+    recipe = make_iterative_recipe("mlp")
+    run = tmp_path / "defaults-seed1"
+    monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
+    monkeypatch.setattr(_more_epochs, "read_run", lambda _: SimpleNamespace(recipe=recipe, seed=1))
+    search: Any = SimpleNamespace(
+        plan={"searches": True, "retrains": False},
+        config=SimpleNamespace(time_limit=9.0, trials=None),
+        trials=SimpleNamespace(
+            all=lambda: ["defaults"], recall=stored.get, remember=stored.setdefault
+        ),
+        is_default=lambda trial: trial == "defaults",
+        part=None,
+    )
+    defaults = ComparisonEntry("defaults", "contender", recipe, (1,), runs={1: run})
+    for _ in range(2):  # the same command again
+        assert _more_epochs.continue_defaults(search, defaults, data) is None
+    assert [job.after for job in jobs] == [run]
+
+    best: Any = "defaults"
+    sentence = _finding_sentences.kept_defaults_sentence(search, best, [defaults], {}, 1)
+    assert sentence == (
+        "Only the defaults were tried: the time limit left no time for another recipe. The run "
+        "could not be continued to 6 epochs: the loss is not finite in step 9."
+    )
 
 
 def test_a_short_limit_evaluates_one_full_run_or_the_defaults_alone(

@@ -13,7 +13,7 @@ from headstart.results import (
     Trial,
 )
 from headstart.studies._comparison_entries import ComparisonEntry
-from headstart.studies.tune._more_epochs import decided_more_epochs
+from headstart.studies.tune._more_epochs import decided_more_epochs, failure_of_more_epochs
 from headstart.studies.tune._storage import Trial as StoredTrial
 from headstart.studies.tune._successive_halving import Search, values_text
 
@@ -76,7 +76,10 @@ def _only_defaults_sentence(search: Search) -> str:
 
 
 def _more_epochs_words(search: Search) -> str:
-    """Return why the time that was left is not spent, or what came of it; "" if there was none."""
+    """Return why the defaults were not continued, or why the longer run is not kept.
+
+    It is "" if no time was left.
+    """
     more = decided_more_epochs(search)
     if more is None:
         return ""
@@ -85,6 +88,9 @@ def _more_epochs_words(search: Search) -> str:
             f" Its validation loss was lowest in epoch {more.lowest} of {more.defaults:.3g}, so "
             "more epochs are not likely to be better."
         )
+    if failure := failure_of_more_epochs(search):
+        reason = failure.removesuffix(".")
+        return f" The run could not be continued to {more.epochs:.3g} epochs: {reason}."
     return f" Continued to {more.epochs:.3g} epochs, it was not better on validation images."
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import store
+from headstart import progress, store
 from headstart.data import SplitDataset
 from headstart.execution import Job, Where, open_executor, run_all
+from headstart.formatting import one_line
 from headstart.results import read_metrics
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.training import read_curves, read_run
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from headstart.studies.tune._successive_halving import Search
 
-_REMEMBERED = "more epochs"
+_REMEMBERED, _FAILURE = "more epochs", "failure of more epochs"
 
 # Fewer more epochs than a short run of the search has are not worth their evaluation.
 _LEAST_SHARE = 1 / 6
@@ -55,6 +56,11 @@ def decided_more_epochs(search: Search) -> MoreEpochs | None:
     return None if stored is None else MoreEpochs(**stored)
 
 
+def failure_of_more_epochs(search: Search) -> str:
+    """Return why the run of the defaults could not be continued; "" if that did not fail."""
+    return search.trials.recall(_FAILURE) or ""
+
+
 def continue_defaults(
     search: Search, defaults: ComparisonEntry, data: SplitDataset
 ) -> ComparisonEntry | None:
@@ -82,7 +88,7 @@ def continue_defaults(
         if decision is None:
             return None
         search.trials.remember(_REMEMBERED, vars(decision))
-    if decision.epochs is None:
+    if decision.epochs is None or failure_of_more_epochs(search):
         return None
 
     about = read_run(run)
@@ -95,6 +101,9 @@ def continue_defaults(
     with open_executor(Where(), data) as executor:
         outcome = next(run_all(executor, [job]))
     if outcome.reason is not None:
+        failure = one_line(outcome.message) or outcome.reason
+        search.trials.remember(_FAILURE, failure)
+        progress.say(f"{job.name}: failed ({outcome.reason}): {outcome.message}")
         return None
     entry.runs[about.seed] = folder
     return entry
