@@ -416,9 +416,32 @@ def test_a_slowdown_late_in_a_first_run_shortens_the_next_contender_before_its_r
     first, second = study.epochs_of("cnn")[0], study.epochs_of("cnn:fast")[0]
     assert LEAST_CNN < second < 0.9 * first
     assert study.machine.clock <= 60
+    notes = study.rounds.notes()
     assert f"cnn:fast was shortened to {second:g} epochs from {first:g}, because the machine " in (
-        " ".join(study.rounds.notes())
+        " ".join(notes)
     )
+
+    resumed = compare(60.0, names=("cnn", "cnn:fast"), trained_seeds=0)
+    assert resumed.rounds.notes() == [note for note in notes if "left time for" not in note]
+    assert len(resumed.rounds.notes()) == 2
+    late = [entry.late_slowdown for entry in study.schedule.plan.entries]
+    assert late[0] > 1.2
+    assert [entry.late_slowdown for entry in resumed.schedule.plan.entries] == late
+
+
+def test_a_late_slowdown_after_a_resume_counts_although_nothing_was_timed_before(
+    compare: Callable[..., Study],
+) -> None:
+    names = ("cnn", "cnn:fast")
+    planned = compare(60.0, names=names, trained_seeds=0)
+    first = planned.schedule.plan.entries[0]
+    begins = 2.0 + 0.6 * planned.schedule.expected_seconds(first)
+    study = compare(60.0, slow_from(begins, 3.5), names=names)
+    assert study.machine.abandoned == 0, "no run began with a plan that was known to be wrong"
+    entries = study.schedule.plan.entries
+    assert entries[0].late_slowdown > 1.2
+    assert LEAST_CNN < study.epochs_of("cnn:fast")[0] < 0.9 * study.epochs_of("cnn")[0]
+    assert any(note.startswith("cnn:fast was shortened to") for note in study.rounds.notes())
 
 
 def test_a_slowdown_late_in_a_first_run_counts_for_its_next_seeds(

@@ -26,6 +26,10 @@ class ComparisonPlan:
         needed_seconds: A time limit with which every contender reaches its minimum number of
             epochs, with all seeds; None if this one is long enough.
         is_divided: True once the time has been divided between the runs.
+        first_epochs: Epochs of each contender when the time was first divided, by its name.
+        slowest: The longest time of a run, relative to what was expected before it.
+        slowest_late: The longest time of the last steps of a first run that led to a correction of
+            the plan, relative to the timed steps.
     """
 
     entries: Sequence[ComparisonEntry]
@@ -37,6 +41,9 @@ class ComparisonPlan:
     left_out: dict[str, str] = field(default_factory=dict)
     needed_seconds: float | None = None
     is_divided: bool = False
+    first_epochs: dict[str, float] = field(default_factory=dict)
+    slowest: float = 1.0
+    slowest_late: float = 1.0
 
     @property
     def requested(self) -> list[ComparisonEntry]:

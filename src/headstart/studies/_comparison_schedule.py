@@ -91,7 +91,7 @@ class ComparisonSchedule:
         if self.clock.limit.seconds is None:
             for entry in self.plan.contenders:
                 self.prepare(entry)
-            self._write()
+            self.write()
             return
         self._prepare_in_time()
         require_time(self.plan, self.costs, self.clock)
@@ -116,8 +116,10 @@ class ComparisonSchedule:
             planned = division.epochs.get(entry.name)
             if planned is not None and not entry.has_ended_run and not entry.is_solved:
                 entry.epochs = self.costs.rounded_epochs(entry, planned)
+        if not plan.is_divided:
+            plan.first_epochs = {entry.name: self.costs.epochs(entry) for entry in plan.contenders}
         plan.is_divided = True
-        self._write()
+        self.write()
 
     def is_changed_by(self, entry: ComparisonEntry, pace: float) -> bool:
         """Measure the costs again, and return whether the plan of an entry changes with them.
@@ -173,6 +175,12 @@ class ComparisonSchedule:
         self.clock.pace = pace  # also of the report
         if others:
             self.divide()
+        else:
+            self.write()
+
+    def write(self) -> None:
+        """Write the plan to `budget.json`."""
+        write_plan(self.plan, self.costs, self.context.folder)
 
     def fold_run(self, entry: ComparisonEntry, number: int) -> FoldRun:
         """Return data, seed and name of a run of an entry, from its seed or number."""
@@ -289,6 +297,3 @@ class ComparisonSchedule:
         """Return whether the costs as known now lead to another number of epochs."""
         planned = self._division().epochs.get(entry.name, 0.0)
         return abs(planned / self.costs.epochs(entry) - 1) > _SMALL_CHANGE
-
-    def _write(self) -> None:
-        write_plan(self.plan, self.costs, self.context.folder)

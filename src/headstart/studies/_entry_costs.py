@@ -119,13 +119,17 @@ class EntryCosts:
             self.costs[name] = timer.cost
 
     def time_again(self, entries: Sequence[ComparisonEntry]) -> None:
-        """Forget the timings of entries, and time some steps, or features to come, again."""
+        """Forget the timings of entries, and time some steps, or features to come, again.
+
+        Those that were not timed since the study was resumed have only the costs of its plan.
+        """
         for entry in entries:
             timer = self._timers.get(entry.name)
-            if timer is None:
-                if self.features_to_come(entry):
-                    self.time_features(entry)
-            else:
+            if timer is not None:
                 timer.restart()
                 timer.measure()
                 self.costs[entry.name] = timer.cost
+            elif self.features_to_come(entry):
+                self.time_features(entry)
+            else:
+                self.start_missing_timers([entry])

@@ -25,6 +25,9 @@ def write_plan(plan: ComparisonPlan, costs: EntryCosts, folder: Path) -> None:
         "has_controls": plan.has_controls,
         "needed_seconds": plan.needed_seconds,
         "left_out": plan.left_out,
+        "first_epochs": plan.first_epochs,
+        "slowest": plan.slowest,
+        "slowest_late": plan.slowest_late,
     }
     store.write_json(folder / _PLAN_FILE, content)
 
@@ -42,6 +45,9 @@ def follow_plan(plan: ComparisonPlan, costs: EntryCosts, folder: Path) -> bool:
     plan.has_controls = written["has_controls"]
     plan.needed_seconds = written["needed_seconds"]
     plan.left_out = dict(written.get("left_out", {}))
+    plan.first_epochs = dict(written.get("first_epochs", {}))
+    plan.slowest = written.get("slowest", 1.0)
+    plan.slowest_late = written.get("slowest_late", 1.0)
     plan.is_divided = True
     for entry in plan.entries:
         values = written["entries"][entry.name]
@@ -65,6 +71,7 @@ def _planned(entry: ComparisonEntry, costs: EntryCosts) -> JsonObject:
         "is_prepared": entry.is_prepared and entry.role == "contender",
         "cost": None if cost is None else asdict(cost),
         "feature_seconds": costs.feature_seconds.get(entry.name),
+        "late_slowdown": entry.late_slowdown,
     }
 
 
@@ -76,3 +83,4 @@ def _follow(entry: ComparisonEntry, planned: dict[str, Any]) -> None:
     entry.least_epochs = planned["least_epochs"]
     entry.is_solved = planned["is_solved"]
     entry.is_prepared = planned["is_prepared"]
+    entry.late_slowdown = planned.get("late_slowdown", 1.0)

@@ -51,23 +51,13 @@ class TrainingRounds:
         advance: Called after each run.
         seeds: The seeds that all contenders have.
         is_out_of_time: True if a further seed would have ended too late.
-        slowest: The longest time of a run, relative to what was expected before it.
-        slowest_late: The longest time of the last steps of a first run that led to a correction of
-            the plan, relative to the timed steps.
     """
 
     schedule: ComparisonSchedule
     advance: Callable[[], None] = lambda: None
     seeds: list[int] = field(default_factory=list)
-    slowest: float = 1.0
-    slowest_late: float = 1.0
     is_out_of_time: bool = False
     _corrections: dict[str, int] = field(default_factory=dict)
-    _first_plan: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for entry in self.schedule.plan.contenders:
-            self._first_plan[entry.name] = self.schedule.costs.epochs(entry)
 
     def _fits(self) -> bool:
         """Return whether the time allows one more seed of all contenders."""
@@ -137,16 +127,17 @@ class TrainingRounds:
         ]
         if left_out:
             notes.append(f"The time limit left no time for {enumeration(left_out)}.")
-        what, pace = "a run", self.slowest
-        if self.slowest_late > self.slowest:
-            what, pace = "the last steps of a run", self.slowest_late
+        what, pace = "a run", plan.slowest
+        if plan.slowest_late > plan.slowest:
+            what, pace = "the last steps of a run", plan.slowest_late
         if pace >= _NOTED_PACE:
             notes.append(
                 f"The machine became slower: {what} took {pace:.1f} times as long as timed steps "
                 "promised."
             )
         for entry in plan.contenders:
-            before, epochs = self._first_plan[entry.name], schedule.costs.epochs(entry)
+            epochs = schedule.costs.epochs(entry)
+            before = plan.first_epochs.get(entry.name, epochs)
             if epochs < (1 - _NOTED_SHORTENING) * before:
                 notes.append(
                     f"{entry.name} was shortened to {epochs:.3g} epochs from {before:.3g}, because "
@@ -246,7 +237,8 @@ class TrainingRounds:
         """
         is_slower = watch.late_pace > _SLOWER * max(1.0, watch.mean_pace)
         if is_slower and self.schedule.clock.limit.when_slow == "shorten":
-            self.slowest_late = max(self.slowest_late, watch.late_pace)
+            plan = self.schedule.plan
+            plan.slowest_late = max(plan.slowest_late, watch.late_pace)
             self.schedule.correct_after(entry, watch.late_pace, watch.mean_pace)
 
     def _folder(self, entry: ComparisonEntry, seed: int) -> Path:
@@ -263,7 +255,9 @@ class TrainingRounds:
             seconds = summary.seconds.total - summary.seconds.prepare
         elif expected >= _NOTED_SECONDS and entry.role == "contender":
             self.schedule.clock.pace = seconds / expected
-            self.slowest = max(self.slowest, seconds / expected)
+            if seconds / expected > self.schedule.plan.slowest:
+                self.schedule.plan.slowest = seconds / expected
+                self.schedule.write()
         entry.run_durations.append(seconds)
 
     def _restart(self, entry: ComparisonEntry) -> None:
