@@ -109,8 +109,8 @@ def make_reports(folder: Path, only: str) -> Iterator[tuple[str, Path]]:
 def print_kinds(edits: int, only: str) -> None:
     """Print how many edits of each kind of report are found.
 
-    Half of the edits change a digit that a reader sees, and half one of the embedded data. No digit
-    is left out: dates, durations and paths are edited as well.
+    Half of the edits change a digit of the visible text outside drawings, and half one of the
+    embedded data. Dates, durations and paths are edited as well.
     """
     rng = np.random.default_rng(0)
     print("| report | digits shown | edits | found | without an edit |\n|---|---|---|---|---|")

@@ -24,7 +24,7 @@ from headstart import store
 from headstart.diagnosis._study import check_study
 from headstart.errors import InputError
 from headstart.report import verify, write_report
-from headstart.report._embedded_data import read_data, split_page, write_files
+from headstart.report._embedded_data import drawing_digests, read_data, split_page, write_files
 from headstart.report._recompute import recompute
 from headstart.report.pages._render import write_run_report
 from headstart.results import Comparison, FailedContender, read_finding, read_metrics
@@ -148,6 +148,50 @@ def test_a_change_of_style_is_not_called_an_edit_of_a_number(
     assert result["as_written"] == is_recorded
     kinds = [difference["kind"] for difference in result["differences"]]
     assert sorted(kinds) == ["scripts", "styles", "styles"]
+
+
+@pytest.fixture
+def charts(tmp_path: Path) -> Path:
+    """A report of `labels`, whose charts are SVG drawings."""
+    return write_report(copy_real("labels", tmp_path))
+
+
+def change_digit(report: Path, pattern: str) -> tuple[str, str]:
+    """Change the digit in the group of a pattern, and return the match before and after that."""
+    page = report.read_text(encoding="utf-8")
+    match = re.search(pattern, page, re.S)
+    assert match is not None
+    other = "1" if match[1] != "1" else "2"
+    start, end = match.span(1)
+    report.write_text(f"{page[:start]}{other}{page[end:]}", encoding="utf-8")
+    place = start - match.start()
+    return match[0], f"{match[0][:place]}{other}{match[0][place + 1 :]}"
+
+
+def test_an_edited_number_of_a_chart_is_an_edit_of_a_number(
+    charts: Path, headstart: Command
+) -> None:
+    expected, shown = change_digit(charts, r"(?<=>)[^<>]*(\d)[^<>]*(?=</text>)")
+    status, out, _ = headstart("verify", charts)
+    words = " ".join(out.split())
+    assert status == 1 and "differences, in its text or numbers, its pictures. " in words
+    assert "No number" not in words
+    assert f"the report has {shown!r}, but its data give {expected!r}" in words
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_a_moved_shape_of_a_chart_is_not_called_harmless(
+    charts: Path, headstart: Command, is_recorded: bool
+) -> None:
+    """A bar shows a number as well. A forger can also record the digest of the changed drawing."""
+    change_digit(charts, r'(?<=<path d="M )\d*(\d)')
+    if is_recorded:
+        digests = drawing_digests(charts.read_text(encoding="utf-8"))
+        forge(charts, lambda content: content.update(drawings=digests))
+    status, out, _ = headstart("verify", charts)
+    words = " ".join(out.split())
+    assert status == 1 and "NOT verified: 1 difference, in its pictures. By its digest" in words
+    assert "No number" not in words
 
 
 def test_edits_of_single_digits_are_found(report: Path) -> None:

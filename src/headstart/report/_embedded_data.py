@@ -38,8 +38,7 @@ FORMAT = 1
 _START = '<script type="application/json" id="headstart-data">'
 _END = "</script>"
 _ELEMENT = re.compile(f"{re.escape(_START)}(.*?){re.escape(_END)}\n?", re.S)
-_IMAGE = re.compile(r"data:image/[\w+]+;base64,[\w+/=]*")
-_DRAWING = re.compile(rf"{_IMAGE.pattern}|<svg\b.*?</svg>", re.S)
+_DRAWING = re.compile(r"data:image/[\w+]+;base64,[\w+/=]*|<svg\b.*?</svg>", re.S)
 
 # Folders of runs may lie beside the study. Deeper paths are not those of a report.
 _MOST_PARENTS = 8
@@ -167,7 +166,12 @@ def read_data(element: str) -> EmbeddedData:
 
 def drawing_digests(page: str) -> list[str]:
     """Return the SHA-256 of each image and SVG drawing in a page, in their order."""
-    return [_digest(drawing.encode()) for drawing in _DRAWING.findall(page)]
+    return [_digest(drawing.encode()) for drawing in drawings(page)]
+
+
+def drawings(page: str) -> list[str]:
+    """Return each image and SVG drawing in a page, in their order."""
+    return _DRAWING.findall(page)
 
 
 def without_drawings(page: str) -> str:
@@ -175,9 +179,9 @@ def without_drawings(page: str) -> str:
     return _DRAWING.sub("data:image/", page)
 
 
-def without_images(page: str) -> str:
-    """Return the page with empty images, but with its SVG drawings."""
-    return _IMAGE.sub("data:image/", page)
+def is_svg(drawing: str) -> bool:
+    """Return whether one of `drawings` is an SVG drawing, whose texts can be read."""
+    return drawing.startswith("<svg")
 
 
 def page_digest(page: str) -> str:

@@ -28,12 +28,14 @@ class Piece:
         place: The heading above it, and the row of its table, for messages.
         words: What a reader meets of it: the text, or the values of attributes.
         is_script: True for a program.
+        is_text: True for a text that a reader sees.
     """
 
     content: str
     place: str
     words: str
     is_script: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,14 @@ class _Reader(HTMLParser):
             self._row += text
         elif self._open is not None:
             self._heading += text
-        self._add(text, "" if self._hidden else text)
+        is_text = not self._hidden and bool(text.strip())
+        self._add(text, "" if self._hidden else text, is_text=is_text)
 
-    def _add(self, content: str, words: str = "") -> None:
+    def _add(self, content: str, words: str = "", *, is_text: bool = False) -> None:
         place = " › ".join(filter(None, (_short(self._heading), _short(self._row))))
         is_script = self._hidden == "script"
-        self.pieces.append(Piece(content, place or "head of the page", words, is_script))
+        place = place or "head of the page"
+        self.pieces.append(Piece(content, place, words, is_script, is_text))
 
 
 def count_numbers(page: str) -> int:
@@ -132,9 +136,19 @@ def count_numbers(page: str) -> int:
 
 def page_differences(shown: str, expected: str) -> Iterator[Difference]:
     """Yield the pieces in which a page differs from the expected one."""
-    if shown == expected:
-        return
-    ours, theirs = _pieces(shown), _pieces(expected)
+    if shown != expected:
+        yield from _differences(_pieces(shown), _pieces(expected))
+
+
+def text_differences(shown: str, expected: str) -> Iterator[Difference]:
+    """Yield the texts in which a drawing differs from the expected one, whatever its shapes are."""
+    ours, theirs = (
+        [piece for piece in _pieces(drawing) if piece.is_text] for drawing in (shown, expected)
+    )
+    yield from _differences(ours, theirs)
+
+
+def _differences(ours: Sequence[Piece], theirs: Sequence[Piece]) -> Iterator[Difference]:
     matcher = difflib.SequenceMatcher(
         None, [piece.content for piece in ours], [piece.content for piece in theirs], autojunk=False
     )

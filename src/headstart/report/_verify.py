@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +12,20 @@ from headstart.errors import InputError
 from headstart.report._embedded_data import (
     EmbeddedData,
     drawing_digests,
+    drawings,
+    is_svg,
     page_digest,
     read_data,
     split_page,
     without_drawings,
-    without_images,
     write_files,
 )
-from headstart.report._page_pieces import Difference, count_numbers, page_differences
+from headstart.report._page_pieces import (
+    Difference,
+    count_numbers,
+    page_differences,
+    text_differences,
+)
 from headstart.report._recompute import Recomputation, recompute
 from headstart.report.pages._render import render_again
 from headstart.results import JsonObject
@@ -148,13 +155,27 @@ def _compare_pages(page: str, expected: str, data: EmbeddedData) -> list[Differe
         differences.append(Difference("pictures", *counts, "pictures"))
 
     # Other text means other curves as well, which would hide what was edited.
-    has_same_text = not any(each.kind in ("text", "pictures") for each in differences)
+    has_same_text = not any(each.kind == "text" for each in differences)
     if has_same_text and data.matplotlib == version("matplotlib"):
-        redrawn = page_differences(without_images(page), without_images(expected))
-        differences += [
-            replace(each, kind="pictures") for each in redrawn if each not in differences
-        ]
+        differences += _compare_drawings(page, expected, data)
     return differences
+
+
+def _compare_drawings(page: str, expected: str, data: EmbeddedData) -> Iterator[Difference]:
+    """Yield texts and shapes in which SVG drawings differ from those that the data give.
+
+    Shapes with another digest than the recorded one are known to differ already.
+    """
+    ours, digests = drawings(page), drawing_digests(page)
+    pairs = zip(ours, drawings(expected), digests, data.drawings, strict=False)
+    for number, (shown, redrawn, digest, recorded) in enumerate(pairs, 1):
+        if shown == redrawn or not (is_svg(shown) and is_svg(redrawn)):
+            continue
+        where = f"picture {number} of {len(ours)}"
+        yield from (replace(each, where=where) for each in text_differences(shown, redrawn))
+        if digest == recorded:
+            for difference in page_differences(shown, redrawn):
+                yield replace(difference, where=where, kind="pictures")
 
 
 def _version_notes(data: EmbeddedData) -> list[str]:
