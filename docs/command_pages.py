@@ -31,21 +31,25 @@ FOLDER, IMAGES = DOCS / "commands", DOCS / "images"
 EXAMPLES = DOCS / "command_examples.toml"
 OUTPUT = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HIDDEN_OPTIONS = {"help"}
+COMMANDS = vars(typer.main.get_command(app))["commands"]
+# An option inside a description, with the command before it and the value after it.
+OPTION = re.compile(
+    rf"(?<![\w`-])(headstart )?(({'|'.join(COMMANDS)}) )?--[a-z][\w-]*( (auto|none|\d[\w.]*)\b)?"
+)
 
 
 def main() -> int:
     """Write or check the pages, and return the exit status."""
     examples = tomllib.loads(EXAMPLES.read_text(encoding="utf-8"))
-    commands = vars(typer.main.get_command(app))["commands"]
-    pages = {name: FOLDER / f"{name}.md" for name in commands}
+    pages = {name: FOLDER / f"{name}.md" for name in COMMANDS}
     if "--run" in sys.argv:
         names = sys.argv[sys.argv.index("--run") + 1 :] or list(examples)
         for name, output in run_examples({name: examples[name] for name in names}):
-            text = page(name, commands[name], examples[name], output)
+            text = page(name, COMMANDS[name], examples[name], output)
             pages[name].write_text(text, encoding="utf-8")
 
     texts = {
-        name: page(name, commands[name], examples[name], kept_output(path))
+        name: page(name, COMMANDS[name], examples[name], kept_output(path))
         for name, path in pages.items()
     }
     stale = [name for name, path in pages.items() if content(path) != texts[name]]
@@ -130,8 +134,12 @@ def row(parameter: Any) -> str:
     is_shown = isinstance(default, int | float | str) and not isinstance(default, bool)
     is_shown = is_shown and default != ""
     text = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|")
-    text = re.sub(r"(?<![\w`-])(headstart [a-z]+ )?--[a-z][\w-]*", r"`\g<0>`", text)
-    return f"| {words} | {text} | {f'`{plain(default)}`' if is_shown else ''} |"
+    return f"| {words} | {options_as_code(text)} | {f'`{plain(default)}`' if is_shown else ''} |"
+
+
+def options_as_code(text: str) -> str:
+    """Return a description with its options as code, so that lines do not break inside them."""
+    return OPTION.sub(r"`\g<0>`", text)
 
 
 def plain(value: Any) -> str:

@@ -47,6 +47,18 @@ def test_the_pages_of_commands_have_the_options_of_the_program(
     assert functions["main"]() == 0, capsys.readouterr().out
 
 
+def test_an_option_in_a_description_is_code_with_its_command_and_value() -> None:
+    as_code = runpy.run_path(str(DOCS / "command_pages.py"))["options_as_code"]
+    expected = {
+        "train --summary lists layers.": "`train --summary` lists layers.",
+        "headstart audit --fix writes it.": "`headstart audit --fix` writes it.",
+        "--plan, --seeds auto or --folds 5.": "`--plan`, `--seeds auto` or `--folds 5`.",
+        "Default 3. With --folds, each": "Default 3. With `--folds`, each",
+        "with --seeds automatically": "with `--seeds` automatically",
+    }
+    assert {text: as_code(text) for text in expected} == expected
+
+
 def test_the_outputs_of_examples_fit_into_80_columns() -> None:
     for page in (DOCS / "commands").glob("*.md"):
         for output in re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
