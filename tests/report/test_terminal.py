@@ -155,8 +155,10 @@ def test_the_table_of_fit_breaks_no_name_and_no_number_at_80_columns(
         parts = [line for line in lines if line and line in name]
         assert "".join(parts) == name
         assert all(part.endswith(("-", "_")) for part in parts[:-1])
+    elif name == "x" * 60:
+        assert "".join(line for line in lines if line and line in name) == name
     else:
-        assert "x" in name or not set(name.split()) - set(" ".join(lines).split())
+        assert set(name.split()) <= set(" ".join(lines).split())
 
 
 def test_long_names_of_a_comparison_are_broken_after_their_parts(tmp_path: Path) -> None:
