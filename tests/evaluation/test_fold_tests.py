@@ -141,6 +141,8 @@ def test_few_folds_are_named_with_what_they_cost() -> None:
         four
     )
     assert "With only 2 scores" in describe_folds(two, are_training_images_drawn=True)
+    repeated = describe_folds(np.concatenate([two, two[:, ::-1]]))
+    assert "only 4 scores per recipe, one per fold and repeat, an interval is 1.6" in repeated
     for enough in (np.arange(IMAGES)[None] % 5, np.repeat(two, 3, axis=0)):
         assert "scores" not in describe_folds(enough)
 

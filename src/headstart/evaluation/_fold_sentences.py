@@ -27,21 +27,24 @@ def describe_folds(fold_of: IntArray, *, are_training_images_drawn: bool = False
     scope = f"It applies to the recipes, trained on {(folds - 1) / folds:.0%} of the images."
     if are_training_images_drawn:
         scope = "The labelled images of each run are drawn from the other folds."
-    return f"{based_on} {scope} {describe_few_folds(repeats * folds)}".strip()
+    return f"{based_on} {scope} {describe_few_folds(folds, repeats)}".strip()
 
 
-def describe_few_folds(scores: int) -> str:
+def describe_few_folds(folds: int, repeats: int = 1) -> str:
     """Return how wide an interval from so few folds is; "" if they are enough.
 
     Args:
-        scores: Number of scores per recipe: folds times repeats.
+        folds: Number of folds.
+        repeats: Number of divisions into folds. Each has one score per fold and recipe.
     """
     from scipy.stats import norm, t
 
+    scores = folds * repeats
     if scores >= _FEWEST_SCORES:
         return ""
     factor = float(t.ppf(0.975, scores - 1) / norm.ppf(0.975))
+    source = "one per fold" if repeats == 1 else "one per fold and repeat"
     return (
-        f"With only {scores} scores per recipe, one per fold, an interval is {factor:.1f} times "
+        f"With only {scores} scores per recipe, {source}, an interval is {factor:.1f} times "
         "as wide as with many scores that vary as much. Use --folds 5 or more."
     )
