@@ -13,8 +13,8 @@ from headstart.training import RunCost, RunTimer, least_epochs
 
 _DIGITS = 3  # of a planned number of epochs
 
-# Of the time limit, to time the features at one image size. A few full batches of 32 pixels are
-# 2,000 images, and took 5.6 of 90 s on a busy machine.
+# Of the time limit, to time the features at one image size. On a busy machine, a few full batches
+# of small images would take longer.
 _FEATURE_TIMING_SHARE = 0.02
 
 

@@ -293,7 +293,11 @@ def _baseline_score(baseline: BaselineScore) -> Score:
 
 
 def _has_two_seeds(finding: ContenderFinding) -> bool:
-    """Return whether a comparison of recipes on one split has only two runs of a contender."""
+    """Return whether a comparison of recipes on one split has only two runs of a contender.
+
+    Its minimum detectable effect is then too small: the true one is 1.2 to 1.7 times as large; see
+    "Power" in benchmarks/evidence_intervals.md.
+    """
     if finding.cross_validation is not None or finding.verdict.about != "recipes":
         return False
     seeds = [len(entry.seeds) for entry in finding.contenders if entry.role == "contender"]
