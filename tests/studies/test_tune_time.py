@@ -427,7 +427,7 @@ def test_the_defaults_are_continued_while_their_validation_loss_falls(
     search.trials = SimpleNamespace(recall={"more epochs": vars(decision)}.get)
     words = _finding_sentences._more_epochs_words(search)
     is_continued = decision.epochs is not None
-    assert ("Continued to 6 epochs" in words) == is_continued
+    assert ("Continuing to 6 epochs" in words) == is_continued
     assert ("lowest in epoch 2 of 4" in words) != is_continued
 
 
@@ -538,7 +538,9 @@ def test_a_short_limit_evaluates_one_full_run_or_the_defaults_alone(
     assert finding["best"]["epochs"] == (tuned if is_better else defaults)["epochs"][0]
     assert Path(finding["run"]).name == ("tuned-seed1" if is_better else "defaults-seed1")
     words = " ".join([*finding["sentences"], finding["verdict"]["sentence"]])
-    assert ("was continued after 4 epochs" if is_better else "it was not better") in words
+    assert (
+        "continued after 4 epochs" if is_better else "did not improve the validation score"
+    ) in words
 
     finding = tune(2.8)
     assert [contender["name"] for contender in finding["contenders"]] == ["defaults"]

@@ -241,7 +241,7 @@ class ComparisonSchedule:
                 prepare_in_time(entry, self.plan, self.costs, self.clock, is_watched=is_watched)
             except FeaturesTooSlow:
                 corrections += 1
-                progress.say(f"{entry.name}: its features take longer than there is time for them.")
+                progress.say(f"{entry.name}: its features take longer than the time left for them.")
                 self.costs.time_features(entry)
                 self._division_with_patience()
         if entry.is_prepared:

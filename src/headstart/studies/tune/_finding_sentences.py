@@ -85,13 +85,13 @@ def _more_epochs_words(search: Search) -> str:
         return ""
     if more.epochs is None:
         return (
-            f" Its validation loss was lowest in epoch {more.lowest} of {more.defaults:.3g}, so "
-            "more epochs are not likely to be better."
+            f" The validation loss was lowest in epoch {more.lowest} of {more.defaults:.3g}, so "
+            "more epochs are unlikely to help."
         )
     if failure := failure_of_more_epochs(search):
         reason = failure.removesuffix(".")
         return f" The run could not be continued to {more.epochs:.3g} epochs: {reason}."
-    return f" Continued to {more.epochs:.3g} epochs, it was not better on validation images."
+    return f" Continuing to {more.epochs:.3g} epochs did not improve the validation score."
 
 
 def _one_full_run_sentence(search: Search, tried: int) -> str:
@@ -148,8 +148,9 @@ def search_sentences(
         # Otherwise the verdict says that only the defaults were tried.
         if not is_default_kept and (more := decided_more_epochs(search)) is not None:
             sentences.append(
-                "The time limit left no time for another recipe. So the run of the defaults was "
-                f"continued after {more.defaults:.3g} epochs, and is better on validation images."
+                "The time limit left no time for another recipe. The run of the defaults was "
+                f"therefore continued after {more.defaults:.3g} epochs. The longer run is better "
+                "on validation images."
             )
     elif search.plan["retrains"]:
         sentences.append(
