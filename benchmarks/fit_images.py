@@ -3,8 +3,8 @@
     python benchmarks/fit_images.py ants-bees/
 
 Prints the accuracy of a linear probe on features of EfficientNet-Lite0, by 5-fold cross-validation
-of all images, for each stored size and each way to make images square. The three numbers are those
-of three divisions into folds.
+of training and validation images, for each stored size and each method to make images square. The
+three numbers are those of three divisions into folds.
 """
 
 from __future__ import annotations
@@ -24,21 +24,19 @@ INPUT_PX = (128, 224)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", help="A folder of photographs.")
+    parser.add_argument("data", help="A folder of photographs, with its own validation images.")
     data = parser.parse_args().data
     print("| stored | resize | input | accuracy, mean | of three divisions |")
     print("|---|---|---|---|---|")
     for stored, resize in STORED:
         dataset = headstart.load(data, image_size=stored, resize=resize)
-        opened = SplitDataset(dataset, headstart.split(dataset))
+        split = headstart.split(dataset, evaluate_on="validation")
+        opened, rows = SplitDataset(dataset, split), np.union1d(split.train, split.validation)
         for px in INPUT_PX:
             features = compute_features(make_recipe("efficientnet-lite0"), opened, 0, px)
-            labels = dataset.labels[features.rows]
-            values = features.select(features.rows)
-            scores = [
-                100 * cross_validated_probe(values, labels, seed=seed).correct.mean()
-                for seed in range(3)
-            ]
+            values, labels = features.select(rows), dataset.labels[rows]
+            probes = [cross_validated_probe(values, labels, seed=seed) for seed in range(3)]
+            scores = [100 * probe.correct.mean() for probe in probes]
             each = ", ".join(f"{score:.1f}" for score in scores)
             print(f"| {stored} | {resize} | {px} | {np.mean(scores):.1f}% | {each} |", flush=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from headstart.api._fit_images import choose_images
+import headstart
+from headstart.api import _fit_images
+from headstart.api._fit_images import with_chosen_images
 from headstart.api._study_calls import StudyCall
 from headstart.data import SplitDataset, image_files, load, make_split
-from headstart.features import choose_image_settings
-from headstart.features._image_settings import measure_image_settings
+from headstart.errors import InputError, ResourceError
+from headstart.features import Probe, _image_settings, choose_image_settings
+from headstart.results import ImageSettings
 
-Painter = Callable[[NDArray[np.uint8], int], None]
 WIDTH, HEIGHT = 480, 240
-
-
-def at_the_centre(pixels: NDArray[np.uint8], label: int) -> None:
-    """Draw stripes in the middle, too fine to survive if the whole width is kept."""
-    columns = np.arange(160, 320)
-    stripes = np.where(columns // 3 % 2, 255, 0) if label else np.full(160, 127)
-    pixels[40:200, 160:320] = stripes[None, :, None]
 
 
 def at_the_edges(pixels: NDArray[np.uint8], label: int) -> None:
@@ -33,22 +28,30 @@ def at_the_edges(pixels: NDArray[np.uint8], label: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Painter], Path]:
-    """Return a function that writes 40 wide noisy images of two classes, and 20 test images."""
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with 40 wide noisy images of two classes, and 20 test images."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        place = folder / ("train" if number < 40 else "test") / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 200, (HEIGHT, WIDTH + number, 3)).astype(np.uint8)
+        at_the_edges(pixels, number % 2)
+        Image.fromarray(pixels).save(place / f"{number}.png", compress_level=1)
+    return folder
 
-    def write(paint: Painter) -> Path:
-        folder = tmp_path_factory.mktemp(paint.__name__)
-        rng = np.random.default_rng(0)
-        for number in range(60):
-            part = "train" if number < 40 else "test"
-            place = folder / part / "ab"[number % 2]
-            place.mkdir(parents=True, exist_ok=True)
-            pixels = rng.integers(0, 200, (HEIGHT, WIDTH + number, 3)).astype(np.uint8)
-            paint(pixels, number % 2)
-            Image.fromarray(pixels).save(place / f"{number}.png")
-        return folder
 
-    return write
+@pytest.fixture
+def cropping_is_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the probe be right for 60% of the padded, 80% of the squished, 90% of the cropped."""
+    accuracies = iter((0.6, 0.8, 0.9) * 4)
+
+    def probe(features: NDArray[np.float16], *_: object) -> Probe:
+        assert features.shape == (40, 1280)
+        share = next(accuracies)
+        return Probe(np.arange(40) < 40 * share, loss=1 - share, l2=0.1)
+
+    monkeypatch.setattr(_image_settings, "cross_validated_probe", probe)
 
 
 def opened(folder: Path) -> SplitDataset:
@@ -56,63 +59,148 @@ def opened(folder: Path) -> SplitDataset:
     return SplitDataset(dataset, make_split(dataset))
 
 
-def test_images_are_cropped_unless_the_edges_tell_the_classes_apart(
-    photographs: Callable[[Painter], Path],
-) -> None:
-    data = opened(photographs(at_the_edges))
-    settings = measure_image_settings(data, image_files(data.dataset))
+def chosen(data: SplitDataset, **options: object) -> ImageSettings | None:
+    files = image_files(data.dataset)
+    return choose_image_settings(data, files, 600.0, **options)  # type: ignore[arg-type]
+
+
+def test_images_are_not_cropped_if_the_edges_tell_the_classes_apart(photographs: Path) -> None:
+    settings = chosen(opened(photographs))
+    assert settings is not None
     assert settings.resize != "crop"
     assert settings.accuracy["crop"] < 0.8 < max(settings.accuracy.values())
-    assert "Its accuracies: pad " in settings.sentence
     assert (settings.image_size, settings.original_px, settings.images) == (256, 240, 40)
-
-    data = opened(photographs(at_the_centre))
-    settings = measure_image_settings(data, image_files(data.dataset))
-    assert settings.resize == "crop"
+    assert "Accuracies of the probe: pad " in settings.sentence
 
 
-def test_test_images_decide_nothing(
-    photographs: Callable[[Painter], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = opened(photographs(at_the_centre))
+@pytest.mark.usefixtures("cropping_is_best")
+def test_the_method_with_the_lowest_loss_is_chosen(photographs: Path) -> None:
+    settings = chosen(opened(photographs), image_size=96)
+    assert settings is not None
+    assert (settings.image_size, settings.resize) == (96, "crop")
+    assert settings.accuracy == {"pad": 0.6, "squish": 0.8, "crop": 0.9}
+
+
+def test_a_method_replaces_padding_only_by_one_standard_error() -> None:
+    padded = np.arange(100) < 80
+    assert not _image_settings._is_better(padded, padded)
+    slightly = padded.copy()
+    slightly[[80, 0, 1, 81, 82]] ^= True  # three gained, two lost
+    assert not _image_settings._is_better(slightly, padded)
+    clearly = padded.copy()
+    clearly[80:86] = True
+    assert _image_settings._is_better(clearly, padded)
+
+
+def test_test_images_decide_nothing(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = opened(photographs)
     files = image_files(data.dataset)
-    known = {data.dataset.image_names[row] for row in data.split.test}
-    assert known
-    without_test = {name: path for name, path in files.items() if name not in known}
-    first = choose_image_settings(data, without_test)
-    monkeypatch.setattr("headstart.features._image_settings.measure_image_settings", None)
-    assert choose_image_settings(data, files) == first  # from the cache
+    names = {data.dataset.image_names[row] for row in data.split.test}
+    assert names
+    without_test = {name: path for name, path in files.items() if name not in names}
+    first = choose_image_settings(data, without_test, 600.0)
+    monkeypatch.setattr(_image_settings, "_measure", None)
+    assert choose_image_settings(data, files, 600.0) == first  # from the cache
+
+
+def test_files_that_take_too_long_are_decoded_once(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_image_settings, "_seconds_per_file", lambda paths: 1.0)
+    data = opened(photographs)
+    assert chosen(data, resize="crop", image_size=90) is None
+
+
+def write_small_files(folder: Path, count: int, classes: int) -> SplitDataset:
+    for number in range(count):
+        place = folder / f"class{number % classes}"
+        place.mkdir(exist_ok=True)
+        Image.new("RGB", (150, 100 + number), (number, 9, 9)).save(place / f"{number}.jpg")
+    return opened(folder)
 
 
 def test_a_given_resize_stays_and_small_files_are_not_enlarged(tmp_path: Path) -> None:
-    for number in range(12):
-        place = tmp_path / "ab"[number % 2]
-        place.mkdir(exist_ok=True)
-        Image.new("RGB", (150, 100 + number), (number, 9, 9)).save(place / f"{number}.jpg")
-    data = opened(tmp_path)
-    settings = measure_image_settings(data, image_files(data.dataset), "squish")
+    settings = chosen(write_small_files(tmp_path, 12, 2), resize="squish")
+    assert settings is not None
     assert (settings.image_size, settings.resize, settings.accuracy) == (128, "squish", {})
     assert "squares of 128 pixels" in settings.sentence
 
 
-def call_of(data: object, out: Path | None = None, **keys: object) -> StudyCall:
-    return StudyCall(data, keys, {}, out)  # type: ignore[arg-type]
+def test_few_images_per_class_decide_nothing(tmp_path: Path) -> None:
+    settings = chosen(write_small_files(tmp_path, 80, 16))
+    assert settings is not None
+    assert (settings.resize, settings.accuracy) == ("pad", {})
 
 
+def settings_of(data: object, limit: float, out: Path | None = None, **keys: object) -> object:
+    call = StudyCall(data, keys, {}, out)  # type: ignore[arg-type]
+    after, settings = with_chosen_images(call, limit)
+    assert (after.opened is None) == (settings is None)
+    return settings
+
+
+@pytest.mark.usefixtures("cropping_is_best")
 def test_fit_asks_only_where_size_and_time_leave_it_open(
-    photographs: Callable[[Painter], Path], tmp_path: Path
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = photographs(at_the_edges)
-    chosen = choose_images(call_of(str(folder)), 600.0)
-    assert chosen is not None
-    assert chosen.image_size == 256
-    assert choose_images(call_of(str(folder)), 30.0) is None
-    assert choose_images(call_of(str(folder), image_size=96), 600.0) is None
-    assert choose_images(call_of("digits"), 600.0) is None
-    assert choose_images(call_of((np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 0, 1])), 600.0) is None
+    folder = str(photographs)
+    settings = settings_of(folder, 600.0)
+    assert isinstance(settings, ImageSettings)
+    assert (settings.image_size, settings.resize) == (256, "crop")
+    assert settings_of(folder, 30.0) is None
+    assert settings_of(folder, 600.0, image_size=96, resize="pad") is None
+    assert settings_of(folder, 600.0, group_by="inferred") is None  # groups change with pixels
+    assert settings_of("digits", 600.0) is None
+    assert settings_of((np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 0, 1]), 600.0) is None
 
-    begun = tmp_path / "fit"
-    begun.mkdir()
-    fingerprint = load(folder).fingerprint
-    (begun / "study.json").write_text(f'{{"dataset": "{fingerprint}"}}', encoding="utf-8")
-    assert choose_images(call_of(str(folder), begun), 600.0) is None
+    study = tmp_path / "fit" / "study.json"
+    study.parent.mkdir()
+    study.write_text(json.dumps({"dataset": load(folder).fingerprint}), encoding="utf-8")
+    assert settings_of(folder, 600.0, study.parent) is None  # begun with the default size
+    recorded = settings.model_copy(update={"resize": "squish", "image_size": 200})
+    study.write_text(json.dumps({"images": recorded.model_dump()}), encoding="utf-8")
+    assert settings_of(folder, 600.0, study.parent) == recorded
+
+    def no_space(data: object, keys: dict[str, object]) -> SplitDataset:
+        if keys.get("image_size") == 256:
+            raise ResourceError("the disk is full.", "Delete something.")
+        return opened(Path(str(data)))
+
+    monkeypatch.setattr(_fit_images, "open_data", no_space)
+    assert settings_of(folder, 600.0) is None
+
+
+@pytest.mark.usefixtures("cropping_is_best")
+def test_a_fit_records_its_images_and_later_commands_use_them(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One short fit; then predict, a longer fit, and a comparison with the classifier."""
+    monkeypatch.setattr(_fit_images, "_LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(_image_settings, "_DECODING_SHARE", 10.0)
+    folder, out = photographs, tmp_path / "result"
+    result = headstart.fit(folder, time_limit=10, epochs=1, out=out)
+    settings = result["image_settings"]
+    assert (settings["image_size"], settings["resize"]) == (256, "crop")
+    assert any("--resize crop" in sentence for sentence in result["sentences"])
+    recorded = json.loads((out / "classifier" / "data.json").read_text(encoding="utf-8"))
+    assert recorded["options"]["image_size"] == 256
+
+    predicted = headstart.predict(out, folder / "test" / "a")
+    assert len(predicted["predictions"]) == 10
+    monkeypatch.setattr(_image_settings, "choose_image_settings", None)  # they are in study.json
+    again = headstart.fit(folder, time_limit=10, epochs=1, out=out)
+    assert again["image_settings"] == settings
+
+    with pytest.raises(InputError, match="different images: --image-size 256 --resize crop and"):
+        other = tmp_path / "other"
+        headstart.train(folder, model="cnn", nodes=4, epochs=1, out=other)
+        headstart.compare(folder, models=[str(out / "classifier"), str(other)], time_limit=None)
+    compared = headstart.compare(
+        folder,
+        models=[str(out / "classifier"), "cnn"],
+        seeds=1,
+        epochs=1,
+        time_limit=None,
+        out=tmp_path / "compared",
+    )
+    assert len(compared["contenders"]) == 2

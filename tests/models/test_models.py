@@ -129,7 +129,7 @@ def test_whitening_needs_fewer_of_large_images() -> None:
     assert enough[1] > 1000 > enough[2] > enough[3] >= 64
 
 
-def test_the_cnn_sees_large_images_at_128_to_255_pixels() -> None:
+def test_the_cnn_sees_large_images_at_128_to_191_pixels() -> None:
     for px, factor in ((32, 1), (255, 1), (256, 2), (300, 2), (512, 4)):
         assert input_reduction("cnn", (px, px + 40, 3)) == factor
         assert input_reduction("mlp", (px, px, 3)) == 1

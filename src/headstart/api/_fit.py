@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-from headstart import progress
 from headstart.api._arguments import check_seed, recipe_keys, seconds
-from headstart.api._data import Data, load_torch, open_data
+from headstart.api._data import Data, load_torch
 from headstart.api._keys import StudyKeys
 from headstart.api._results import FitResult
 from headstart.api._study_calls import StudyCall, carry_out
@@ -34,8 +32,8 @@ def fit(
     keeps the best classifier so far, and continues when it is called again. A longer `time_limit`
     with the same `out` continues a finished fit, and evaluates it on the test images again.
 
-    The size of image files of different sizes, and whether they are padded, cropped or squished, is
-    chosen by measuring, unless `image_size` is given or there are too many for the time.
+    Photographs get 256 pixels, and whether they are padded, cropped or squished is chosen by
+    measuring, unless `image_size` and `resize` are given or there are too many for the time.
 
     Args:
         data: A dataset, or anything that `load` opens.
@@ -68,16 +66,11 @@ def fit(
     call = StudyCall(data, keys, options, out, track)
     load_torch(data, keys)
 
-    from headstart.api._fit_images import choose_images
+    from headstart.api._fit_images import with_chosen_images
     from headstart.studies import FitConfig, FitStudy
 
     metric = values.pop("metric", "accuracy")
     config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
     config.check()
-    images = choose_images(call, limit)
-    if images is not None:
-        progress.say(images.sentence)
-        if not images.are_default:
-            chosen = {"image_size": images.image_size, "resize": images.resize}
-            call = replace(call, opened=open_data(data, {**keys, **chosen}))
+    call, images = with_chosen_images(call, limit)
     return FitResult(carry_out(FitStudy(config, images), call))

@@ -2,45 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from headstart import progress, store
 from headstart.api._data import open_data
 from headstart.api._study_calls import StudyCall
-from headstart.data import DEFAULT_SIZE_PX, image_files
+from headstart.data import DEFAULT_SIZE_PX, INFERRED, Resize, SplitDataset, image_files
+from headstart.errors import ResourceError
 from headstart.features import choose_image_settings
 from headstart.results import ImageSettings
 
-# Decoding files again, and comparing ways to make them square, takes seconds. So many images per
-# second of the time limit are affordable. At the larger size, 10,000 images take 2 GB of disk.
-_LEAST_SECONDS, _IMAGES_PER_SECOND, _MOST_IMAGES = 60.0, 16, 10_000
+# Shorter fits have no time for it. At the larger size, 10,000 images take 2 GB of disk.
+_LEAST_SECONDS, _MOST_IMAGES = 60.0, 10_000
 
 
-def choose_images(call: StudyCall, limit: float) -> ImageSettings | None:
-    """Choose size and shape of the images of a folder or table, if they have different sizes.
+def with_chosen_images(call: StudyCall, limit: float) -> tuple[StudyCall, ImageSettings | None]:
+    """Open the image files of a call at the size and in the shape that suit them.
 
     Args:
         call: The call of `fit`.
         limit: Its time limit in seconds.
 
     Returns:
-        The settings. None if those of `load` remain: the user set the size, the images have one
-        size or no files, there are too many of them for the time, or the study was begun so.
+        The call, with its data opened, and the settings. The call as it is and None if `load`
+        decides: the user set size and shape, there are no image files, too many or too few of them,
+        or the study in the folder was begun without settings.
     """
-    is_open = isinstance(call.data, str | Path) and not call.keys.get("image_size")
-    if not is_open or limit < _LEAST_SECONDS:
+    settings = _choose(call, limit)
+    if settings is None:
+        return call, None
+    progress.say(settings.sentence)
+    chosen = {"image_size": settings.image_size, "resize": settings.resize}
+    try:
+        return replace(call, opened=open_data(call.data, {**call.keys, **chosen})), settings
+    except ResourceError as error:
+        progress.warn(f"WARNING: the images keep their default size, because {error.message}")
+        return call, None
+
+
+def _choose(call: StudyCall, limit: float) -> ImageSettings | None:
+    image_size = call.keys.get("image_size")
+    resize = call.keys.get("resize")
+    is_open = isinstance(call.data, str | Path) and (image_size is None or resize is None)
+    # Groups that are inferred from the pixels differ with them, and with groups the test images.
+    if not is_open or call.keys.get("group_by") == INFERRED or limit < _LEAST_SECONDS:
         return None
-    with progress.muted():  # the data are opened again, with the settings
+    recorded = None if call.out is None else store.read_json_or(Path(call.out) / "study.json", None)
+    if isinstance(recorded, dict) and recorded.get("images") is not None:
+        return ImageSettings.model_validate(recorded["images"])
+
+    with progress.muted():  # The data are opened again, with the settings.
         data = open_data(call.data, call.keys)
-    dataset = data.dataset
-    is_default_size = dataset.image_shape[:2] == (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX)
-    if not is_default_size or len(dataset) > min(_MOST_IMAGES, _IMAGES_PER_SECOND * limit):
+    if isinstance(recorded, dict) and recorded.get("dataset") == data.dataset.fingerprint:
         return None
-    if call.out is not None:
-        begun = store.read_json_or(Path(call.out) / "study.json", None)
-        if isinstance(begun, dict) and begun.get("dataset") == dataset.fingerprint:
-            return None
-    files = image_files(dataset)
-    if not files:
+    settings = _choose_for(data, limit, image_size, resize)
+    without = (image_size or DEFAULT_SIZE_PX, resize or "pad")
+    if settings is None or (settings.image_size, settings.resize) == without:
         return None
-    return choose_image_settings(data, files, call.keys.get("resize"))
+    return settings
+
+
+def _choose_for(
+    data: SplitDataset, limit: float, image_size: int | None, resize: Resize | None
+) -> ImageSettings | None:
+    side = image_size or DEFAULT_SIZE_PX
+    if data.image_shape[:2] != (side, side) or len(data.dataset) > _MOST_IMAGES:
+        return None
+    files = image_files(data.dataset)
+    if not all(name in files for name in data.dataset.image_names):
+        return None
+    return choose_image_settings(data, files, limit, image_size, resize)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from headstart.api._arguments import (
     check_seed,
@@ -26,6 +26,7 @@ from headstart.api._results import (
     LearningRatesResult,
     TuningResult,
 )
+from headstart.api._run_images import with_images_of_runs
 from headstart.api._study_calls import StudyCall, carry_out
 from headstart.api._study_folds import open_folds
 
@@ -99,6 +100,7 @@ def compare(
     from headstart.studies import check_models
 
     check_models(names, recipe_keys(keys))
+    call = replace(call, keys=cast("StudyKeys", with_images_of_runs(data, keys, names)))
     load_torch(data, keys)
 
     from headstart.evaluation import check_margin
@@ -116,7 +118,7 @@ def compare(
     )
     if keys.get("plan") is not None:
         config.check()
-        planned, original = open_with_and_without_plan(data, keys)
+        planned, original = open_with_and_without_plan(data, call.keys)
         call = replace(call, opened=planned)
         config = replace(config, without_plan=original)
     config.check()

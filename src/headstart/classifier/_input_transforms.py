@@ -18,7 +18,8 @@ _SMALLEST_STD = 1e-3  # added to each standard deviation, so that constant colum
 class Standardise(nn.Module):
     """Standardisation of pixels per channel, with statistics of the training images.
 
-    Maps floats from 0 to 255 to zero mean and unit variance. Images may be made smaller before.
+    Maps floats from 0 to 255 to zero mean and unit variance. Images may be reduced before. Their
+    variance is then smaller, because the statistics are those of the whole images.
 
     Args:
         channels: Channels of the images.
@@ -40,7 +41,7 @@ class Standardise(nn.Module):
         self.std.copy_(std.view_as(self.std))
 
     def reduce(self, images: Tensor) -> Tensor:
-        """Reduce bytes exactly as `forward` reduces floats, in a quarter of the time.
+        """Reduce bytes exactly as `forward` reduces floats, but faster.
 
         Args:
             images: uint8 tensor of shape (N, C, H, W).

@@ -60,7 +60,7 @@ ResizeOption = Annotated[
     Resize | None,
     typer.Option(
         "--resize",
-        help="How to make images square: pad (the default), crop or squish.",
+        help="How to make images square: pad (the default, except in fit), crop or squish.",
         rich_help_panel=_DATA,
     ),
 ]

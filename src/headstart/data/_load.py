@@ -166,13 +166,14 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
 def image_files(dataset: Dataset) -> dict[str, Path]:
     """Return the files of a dataset's images by their names, at their original size.
 
-    Empty if the images are not files of their own, such as the rows of a CSV of pixels.
+    Empty if the images are not files of their own, such as the rows of a CSV of pixels. Files that
+    have come or gone since the dataset was opened are included or missing.
 
     Args:
         dataset: A dataset that `load` opened from a path.
 
     Raises:
-        InputError: The path no longer exists, or its content has changed.
+        InputError: The path no longer exists, or it is no longer a dataset.
     """
     if not dataset.source or dataset.source in _known_names():
         return {}

@@ -131,7 +131,7 @@ class CnnOptions(NetOptions):
 def input_reduction(model: str, image_shape: tuple[int, int, int]) -> int:
     """Return the factor by which a network's input transform reduces height and width.
 
-    The cnn sees images of 256 pixels or more at 128 to 255 pixels. Large images are for backbones,
+    The cnn sees images of 256 pixels or more at 128 to 191 pixels. Large images are for backbones,
     which use their details; a cnn at 224 pixels takes 3.4 times the multiply-adds of one at 128.
 
     Args:

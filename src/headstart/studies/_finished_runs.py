@@ -85,7 +85,7 @@ def _refusal(run: Path, reason: str, data: SplitDataset) -> InputError:
     changes = describe_changes(run, data)
     return InputError(
         f"{run} {reason}{f': {changes}' if changes else ''}.",
-        "Pass the data options of that run, such as --train-images, --validation, --test and "
-        f"--split-seed, which {run / 'data.json'} records; or enter its recipe: "
-        f"{run / 'recipe.json'}",
+        "Pass the data options of that run, such as --image-size, --resize, --train-images, "
+        f"--validation, --test and --split-seed, which {run / 'data.json'} records; or enter its "
+        f"recipe: {run / 'recipe.json'}",
     )

@@ -54,8 +54,9 @@ class FitStudy(Study[FitFinding]):
         return self.config.as_json()
 
     def identity(self) -> JsonObject:
-        """Return the configuration and the digest of the user's metric."""
-        return self.config.identity()
+        """Return the configuration, the digest of the user's metric, and the image settings."""
+        images = {} if self.images is None else {"images": self.images.model_dump(mode="json")}
+        return {**self.config.identity(), **images}
 
     def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
         """Return whether only the time limit differs, and is longer than the recorded one."""
