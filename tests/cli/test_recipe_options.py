@@ -111,3 +111,13 @@ def test_a_new_option_touches_one_file(tmp_path: Path) -> None:
         "space": [0.0, 0.25, 0.5],
         "effects": [0.0, 0.5, 1.0],
     }
+
+
+def test_the_command_of_fit_keeps_the_padding_that_it_would_otherwise_choose() -> None:
+    images = {"image_size": 128, "resize": "pad"}
+    assert command_of("fit", "photos", images, None) == (
+        "headstart fit photos --image-size 128 --resize pad"
+    )
+    assert command_of("compare", "photos", images, None) == (
+        "headstart compare photos --image-size 128"
+    )

@@ -13,6 +13,7 @@ from PIL import Image
 import headstart
 from headstart.api import _fit_images
 from headstart.api._fit_images import with_chosen_images
+from headstart.api._keys import StudyKeys
 from headstart.api._study_calls import StudyCall
 from headstart.data import SplitDataset, image_files, load, make_split
 from headstart.errors import InputError, ResourceError
@@ -70,7 +71,7 @@ def test_images_are_not_cropped_if_the_edges_tell_the_classes_apart(photographs:
     assert settings.resize != "crop"
     assert settings.accuracy["crop"] < 0.8 < max(settings.accuracy.values())
     assert (settings.image_size, settings.original_px, settings.images) == (256, 240, 40)
-    assert "Accuracies of the probe: pad " in settings.sentence
+    assert "training and validation images: pad " in settings.sentence
 
 
 @pytest.mark.usefixtures("cropping_is_best")
@@ -109,6 +110,8 @@ def test_files_that_take_too_long_are_decoded_once(
     monkeypatch.setattr(_image_settings, "_seconds_per_file", lambda paths: 1.0)
     data = opened(photographs)
     assert chosen(data, resize="crop", image_size=90) is None
+    monkeypatch.setattr(_image_settings, "_seconds_per_file", lambda paths: 0.0)
+    assert chosen(data, resize="crop", image_size=90) is None  # as the same command before
 
 
 def write_small_files(folder: Path, count: int, classes: int) -> SplitDataset:
@@ -126,6 +129,14 @@ def test_a_given_resize_stays_and_small_files_are_not_enlarged(tmp_path: Path) -
     assert "squares of 128 pixels" in settings.sentence
 
 
+def test_a_kept_padding_is_not_said_to_have_the_lowest_loss() -> None:
+    accuracy = {"pad": 0.8, "squish": 0.81, "crop": 0.82}
+    settings = ImageSettings(
+        image_size=256, resize="pad", original_px=300, images=50, accuracy=accuracy
+    )
+    assert "because no other method is more accurate by one standard error" in settings.sentence
+
+
 def test_few_images_per_class_decide_nothing(tmp_path: Path) -> None:
     settings = chosen(write_small_files(tmp_path, 80, 16))
     assert settings is not None
@@ -135,7 +146,9 @@ def test_few_images_per_class_decide_nothing(tmp_path: Path) -> None:
 def settings_of(data: object, limit: float, out: Path | None = None, **keys: object) -> object:
     call = StudyCall(data, keys, {}, out)  # type: ignore[arg-type]
     after, settings = with_chosen_images(call, limit)
-    assert (after.opened is None) == (settings is None)
+    assert after.opened is not None
+    if settings is not None:
+        assert after.opened.image_shape[:2] == (settings.image_size, settings.image_size)
     return settings
 
 
@@ -149,9 +162,11 @@ def test_fit_asks_only_where_size_and_time_leave_it_open(
     assert (settings.image_size, settings.resize) == (256, "crop")
     assert settings_of(folder, 30.0) is None
     assert settings_of(folder, 600.0, image_size=96, resize="pad") is None
-    assert settings_of(folder, 600.0, group_by="inferred") is None  # groups change with pixels
+    inferred: StudyKeys = {"group_by": "inferred"}  # its groups change with the pixels
+    assert not _fit_images._is_open(StudyCall(folder, inferred, {}, None), 600.0)
     assert settings_of("digits", 600.0) is None
-    assert settings_of((np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 0, 1]), 600.0) is None
+    arrays = np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 1, 0, 1])
+    assert not _fit_images._is_open(StudyCall(arrays, {}, {}, None), 600.0)
 
     study = tmp_path / "fit" / "study.json"
     study.parent.mkdir()
@@ -159,7 +174,10 @@ def test_fit_asks_only_where_size_and_time_leave_it_open(
     assert settings_of(folder, 600.0, study.parent) is None  # begun with the default size
     recorded = settings.model_copy(update={"resize": "squish", "image_size": 200})
     study.write_text(json.dumps({"images": recorded.model_dump()}), encoding="utf-8")
-    assert settings_of(folder, 600.0, study.parent) == recorded
+    for limit, given in ((600.0, {}), (600.0, {"image_size": 200, "resize": "squish"}), (30.0, {})):
+        assert settings_of(folder, limit, study.parent, **given) == recorded
+    with pytest.raises(InputError, match="holds a fit with --image-size 200, not 96"):
+        settings_of(folder, 600.0, study.parent, image_size=96)
 
     def no_space(data: object, keys: dict[str, object]) -> SplitDataset:
         if keys.get("image_size") == 256:

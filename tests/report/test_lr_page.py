@@ -30,7 +30,8 @@ def test_the_rates_are_listed_with_the_best_and_those_that_diverge(tmp_path: Pat
     assert (
         results.count(">best</span>") == 1 and results.count(">not significantly worse</span>") == 1
     )
-    assert "<td>1 of 3 seeds</td>" in results and "<td>3 of 3 seeds</td>" in results
+    assert '<td class="why">1 of 3 seeds</td>' in results
+    assert '<td class="why">3 of 3 seeds</td>' in results
     assert "<b>0.1, seeds 0, 1, 2:</b> the loss became &lt;infinite&gt;." in page
     for rate in ("0.0001", "0.001", "0.01", "0.1"):
         assert f">{rate}</text>" in page, "the common rates are named on the axis"
@@ -51,7 +52,7 @@ def test_a_real_study_whose_lowest_rate_learned_nothing(tmp_path: Path) -> None:
     page = page_text(copy_real("lr", tmp_path))
     assert "<dt>Diverges from</dt><dd><b>none</b> of these rates</dd>" in page
     row = section(page, "results").partition("</i>0.01</span>")[2].partition("</tr>")[0]
-    assert "<td>2 of 2 seeds learned nothing: the rate is too low</td>" in row
+    assert '<td class="why">2 of 2 seeds learned nothing: the rate is too low</td>' in row
     assert "Hatched" not in page
 
 

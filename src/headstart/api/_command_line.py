@@ -37,7 +37,8 @@ def command_of(verb: str, data: Data, keys: Mapping[str, Any], out: str | Path |
 
     recipe_options = key_options()
     for key, value in keys.items():
-        if value is None or _DEFAULTS.get(key) == value:
+        is_chosen = (verb, key) == ("fit", "resize")  # where it is left out
+        if value is None or (_DEFAULTS.get(key) == value and not is_chosen):
             continue
         if key in recipe_options and not recipe_options[key].has_flag(verb):
             words += ["--set", f"{key}={_text(value)}"]

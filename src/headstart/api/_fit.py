@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from headstart.api._arguments import check_seed, recipe_keys, seconds
+from headstart.api._arguments import check_seed, recipe_keys, seconds, tracking
 from headstart.api._data import Data, load_torch
 from headstart.api._keys import StudyKeys
 from headstart.api._results import FitResult
@@ -72,5 +72,7 @@ def fit(
     metric = values.pop("metric", "accuracy")
     config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
     config.check()
+    with tracking(track, with_files=False):  # An unknown tracker ends the call before the data.
+        pass
     call, images = with_chosen_images(call, limit)
     return FitResult(carry_out(FitStudy(config, images), call))

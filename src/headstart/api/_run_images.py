@@ -29,13 +29,18 @@ def with_images_of_runs(
         InputError: Two runs have different sizes or shapes.
     """
     is_open = isinstance(data, str | Path) and not any(keys.get(name) for name in _OPTIONS)
-    runs = [Path(name) for name in contenders if Path(name, "data.json").is_file()]
+    runs = [
+        Path(name)
+        for name in contenders
+        if not is_model(name) and Path(name, "data.json").is_file()
+    ]
     if not is_open or not runs:
         return dict(keys)
 
     first, *others = [_read_images(run) for run in runs]
     for other in others:
-        if (other.shape, other.resize) != (first.shape, first.resize):
+        is_same = (other.shape, other.resize) == (first.shape, first.resize)
+        if not is_same and other.fingerprint != first.fingerprint:
             raise InputError(
                 f"{first.run} and {other.run} have different images: {first.options} and "
                 f"{other.options}.",
@@ -48,6 +53,14 @@ def with_images_of_runs(
     return {**keys, "image_size": size, "resize": first.resize}
 
 
+def is_model(name: str) -> bool:
+    """Return whether a contender is a model, of which a folder may have the name."""
+    from headstart.models import MODELS, is_backbone
+
+    model = name.partition(":")[0]
+    return model in MODELS or is_backbone(model)
+
+
 class _RunImages(NamedTuple):
     """How the images of a finished run were prepared.
 
@@ -56,20 +69,30 @@ class _RunImages(NamedTuple):
         shape: Height and width of its images, in pixels.
         image_size: The option of `load`; None for its default.
         resize: The method that made images square.
+        fingerprint: Digest of the dataset: equal images need no equal options.
     """
 
     run: Path
     shape: tuple[int, ...]
     image_size: int | None
     resize: str
+    fingerprint: object
 
     @property
     def options(self) -> str:
+        """The options of `load` in words."""
+        if len(set(self.shape)) != 1:
+            return f"no --image-size, --resize {self.resize}"
         return f"--image-size {self.shape[0]} --resize {self.resize}"
 
 
 def _read_images(run: Path) -> _RunImages:
-    recorded = store.read_json(run / "data.json")
-    options = recorded.get("options", {})
-    shape = tuple(recorded["image_shape"][:2])
-    return _RunImages(run, shape, options.get("image_size"), options.get("resize") or "pad")
+    recorded: Any = store.read_json(run / "data.json")
+    options = recorded.get("options") or {}
+    return _RunImages(
+        run,
+        tuple(recorded.get("image_shape", ())[:2]),
+        options.get("image_size"),
+        options.get("resize") or "pad",
+        recorded.get("fingerprint"),
+    )

@@ -26,7 +26,7 @@ from headstart.api._results import (
     LearningRatesResult,
     TuningResult,
 )
-from headstart.api._run_images import with_images_of_runs
+from headstart.api._run_images import is_model, with_images_of_runs
 from headstart.api._study_calls import StudyCall, carry_out
 from headstart.api._study_folds import open_folds
 
@@ -518,11 +518,9 @@ def _without_studies(names: Sequence[str]) -> tuple[str, ...]:
     A folder with the name of a model is written with its path, such as ./cnn.
     """
     from headstart import deploy
-    from headstart.models import MODELS, is_backbone
 
     paths = []
     for name in names:
-        model = name.partition(":")[0]
-        is_study = model not in MODELS and not is_backbone(model) and deploy.is_study(name)
+        is_study = not is_model(name) and deploy.is_study(name)
         paths.append(str(deploy.resolve_run(name)) if is_study else name)
     return tuple(paths)

@@ -28,7 +28,7 @@ class ImageSettings(ResultModel):
     )
     images: int = Field(
         description="Number of training and validation images on which `resize` was chosen; 0 if "
-        "it was not, because it was given or nearly all images are square."
+        "it was not measured."
     )
     accuracy: dict[str, Fraction] = Field(
         description="Cross-validated accuracy of a linear probe on frozen features, by resize, as "
@@ -46,8 +46,10 @@ class ImageSettings(ResultModel):
         if not self.accuracy:
             return size
         scores = ", ".join(f"{name} {percent(score)}" for name, score in self.accuracy.items())
+        reason = "a linear probe then has the lowest loss"
+        if self.resize == "pad":
+            reason = "no other method is more accurate by one standard error"
         return (
-            f"{size} Images are {_PARTICIPLES[self.resize]}, because a linear probe then has the "
-            f"lowest loss on {self.images:,} training and validation images. Accuracies of the "
-            f"probe: {scores}."
+            f"{size} Images are {_PARTICIPLES[self.resize]}, because {reason}. Accuracies of a "
+            f"linear probe on {self.images:,} training and validation images: {scores}."
         )

@@ -47,6 +47,7 @@ _LEFT_OUT: JsonObject = {
     "until_decided": False,
     "without_plan": None,
     "when_slow": "shorten",
+    "images": None,
 }
 _FINGERPRINTS = ("dataset", "split", "without_plan")
 # The files of a study that its seal lists, and what needs them. Its runs have seals of their own.
@@ -432,6 +433,11 @@ def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool
             raise InputError(
                 f"{folder} holds a study with other groups, or without groups.",
                 "Pass the same --group-by, or choose another --out.",
+            )
+        if key == "images":
+            raise InputError(
+                f"{folder} holds a fit with another size or shape of the images.",
+                "Pass the same --image-size and --resize, or choose another --out.",
             )
         if key == "until_decided":
             ends = "added until it was decided" if recorded[key] else "fixed in number"

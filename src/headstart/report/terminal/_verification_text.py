@@ -47,8 +47,10 @@ def verification_lines(result: JsonMapping) -> RenderableType:
         places = ", ".join(name for kind, name in _KIND_NAMES.items() if kind in kinds)
         head = f"NOT verified: {counted(len(differences), 'difference')}, in {places}."
         # The shapes of a picture show numbers too, such as the height of a bar.
-        if kinds <= {*_OF_VERSION}:
+        if kinds <= {*_OF_VERSION} and result["as_written"]:
             head += f" No number on the page was edited: {matches}"
+        elif kinds <= {*_OF_VERSION}:
+            head += f" In its text, {matches} A style or a script can still change what you see."
         if not kinds & {"text", "data"}:
             head += f" {_AS_WRITTEN if result['as_written'] else _CHANGED}"
 
