@@ -54,14 +54,14 @@ def test_a_starved_run_is_noted_and_lists_no_confused_pairs(tmp_path: Path) -> N
     write_run(tmp_path, Example("cnn", 0.95))
     path = tmp_path / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    assert "only a part of the training images" not in page_text(tmp_path)
+    assert "before the network had seen every" not in page_text(tmp_path)
 
     confusion = metrics["test"]["confusion"]
     counts = [[sum(row) * (column == 1) for column in range(len(row))] for row in confusion]
     metrics["test"]["confusion"] = counts
     path.write_text(json.dumps(metrics | {"epochs": 0.03, "steps": 1}), encoding="utf-8")
     page = page_text(tmp_path)
-    assert "The network saw only a part of the training images (0.03 epochs)" in page
+    assert "The run ended before the network had seen every training image (0.03 epochs)." in page
     confusion_part = section(page, "confusion")
     assert "All test images are predicted as 1, so no pair of classes" in confusion_part
     assert "Share of the true class" not in confusion_part
