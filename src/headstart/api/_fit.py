@@ -72,7 +72,6 @@ def fit(
     metric = values.pop("metric", "accuracy")
     config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
     config.check()
-    with tracking(track, with_files=False):  # An unknown tracker ends the call before the data.
-        pass
+    tracking(track, with_files=False)  # an unknown tracker is an error before data are read
     call, images = with_chosen_images(call, limit)
     return FitResult(carry_out(FitStudy(config, images), call))

@@ -28,11 +28,13 @@ def with_images_of_runs(
     Raises:
         InputError: Two runs have different sizes or shapes.
     """
+    from headstart.studies import has_model_name
+
     is_open = isinstance(data, str | Path) and not any(keys.get(name) for name in _OPTIONS)
     runs = [
         Path(name)
         for name in contenders
-        if not is_model(name) and Path(name, "data.json").is_file()
+        if not has_model_name(name) and Path(name, "data.json").is_file()
     ]
     if not is_open or not runs:
         return dict(keys)
@@ -51,14 +53,6 @@ def with_images_of_runs(
         return dict(keys)
     progress.say(f"images are prepared as for {first.run}: {first.options}")
     return {**keys, "image_size": size, "resize": first.resize}
-
-
-def is_model(name: str) -> bool:
-    """Return whether a contender is a model, of which a folder may have the name."""
-    from headstart.models import MODELS, is_backbone
-
-    model = name.partition(":")[0]
-    return model in MODELS or is_backbone(model)
 
 
 class _RunImages(NamedTuple):

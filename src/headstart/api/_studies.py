@@ -26,7 +26,7 @@ from headstart.api._results import (
     LearningRatesResult,
     TuningResult,
 )
-from headstart.api._run_images import is_model, with_images_of_runs
+from headstart.api._run_images import with_images_of_runs
 from headstart.api._study_calls import StudyCall, carry_out
 from headstart.api._study_folds import open_folds
 
@@ -518,9 +518,10 @@ def _without_studies(names: Sequence[str]) -> tuple[str, ...]:
     A folder with the name of a model is written with its path, such as ./cnn.
     """
     from headstart import deploy
+    from headstart.studies import has_model_name
 
     paths = []
     for name in names:
-        is_study = not is_model(name) and deploy.is_study(name)
+        is_study = not has_model_name(name) and deploy.is_study(name)
         paths.append(str(deploy.resolve_run(name)) if is_study else name)
     return tuple(paths)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack, get_args
+from typing import Any, Unpack, cast, get_args
 
 from headstart import progress, store
 from headstart.data._apply_plan import apply_plan
@@ -178,7 +178,7 @@ def image_files(dataset: Dataset) -> dict[str, Path]:
     if not dataset.source or dataset.source in _known_names():
         return {}
     located = _locate(dataset.source)
-    options = _without_inferred(LoadOptions(**dataset.options))  # type: ignore[arg-type]
+    options = _without_inferred(_read_options(cast("LoadKeys", dataset.options)))
     with name_archive_in_errors(located), translate_read_errors(located.named):
         listing = _list_files(located.place, options)
     if not isinstance(listing, ImageFiles):

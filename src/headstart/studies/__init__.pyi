@@ -21,6 +21,7 @@ from ._comparison_verdict import (
 )
 from ._contenders import (
     check_models as check_models,
+    has_model_name as has_model_name,
 )
 from ._effects import (
     EffectsConfig as EffectsConfig,

@@ -66,6 +66,11 @@ class ComparisonEntry:
         return self.name.removesuffix(CONTROL_SUFFIX).removesuffix(WITHOUT_PLAN_SUFFIX)
 
     @property
+    def waits_for_features(self) -> bool:
+        """Whether the features of its frozen backbone are not computed yet."""
+        return self.recipe.on_features and not self.is_prepared
+
+    @property
     def planned_recipe(self) -> Recipe:
         """The recipe of all its runs, with the planned number of epochs."""
         if self.epochs is None:

@@ -118,18 +118,13 @@ def _seconds_for_features(plan: ComparisonPlan, costs: EntryCosts, clock: Compar
     for demand in entry_demands(plan.contenders, plan, costs):
         if not demand.is_control:
             others += demand.total_seconds(demand.least, runs) - demand.extra
-    waiting = [other for other in plan.contenders if is_waiting(other)]
+    waiting = [other for other in plan.contenders if other.waits_for_features]
     return (clock.left_seconds() - others) / max(1, len(waiting))
 
 
 def has_input_size(entry: ComparisonEntry) -> bool:
     """Return whether the recipe of a backbone has an image size."""
     return entry.recipe.net.model_dump(include={"input_px"})["input_px"] is not None
-
-
-def is_waiting(entry: ComparisonEntry) -> bool:
-    """Return whether the features of a frozen contender are not computed yet."""
-    return entry.recipe.on_features and not entry.is_prepared
 
 
 def _watch(most_seconds: float) -> FeatureWatch:

@@ -24,7 +24,6 @@ from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_features import (
     FeaturesTooSlow,
     has_input_size,
-    is_waiting,
     prepare,
     prepare_in_time,
 )
@@ -215,7 +214,7 @@ class ComparisonSchedule:
             if not entry.recipe.on_features:
                 self.prepare(entry)
                 self.costs.start_timer(entry)
-        frozen = [entry for entry in self.plan.contenders if is_waiting(entry)]
+        frozen = [entry for entry in self.plan.contenders if entry.waits_for_features]
         for entry in frozen:
             if not has_input_size(entry):  # else they may be in the cache
                 self.costs.time_features(entry)

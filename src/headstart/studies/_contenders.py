@@ -97,10 +97,15 @@ def _is_model(name: str) -> bool:
 
     A folder with the name of a model is written with its path, such as ./cnn.
     """
-    model = name.partition(":")[0]
-    if model in MODELS or is_backbone(model):
+    if has_model_name(name):
         return True
     return not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
+
+
+def has_model_name(name: str) -> bool:
+    """Return whether a contender has the name of a known model, such as cnn or cnn:fast."""
+    model = name.partition(":")[0]
+    return model in MODELS or is_backbone(model)
 
 
 def _make_contender(name: str, values: Mapping[str, Any], models: list[str]) -> NamedContender:

@@ -56,7 +56,7 @@ class EntryCosts:
 
         Those of a control take as long as those of its contender.
         """
-        if entry.is_prepared or not entry.recipe.on_features:
+        if not entry.waits_for_features:
             return 0.0
         of_contender = self.feature_seconds.get(entry.model_name, 0.0)
         return self.feature_seconds.get(entry.name, of_contender)
@@ -108,8 +108,7 @@ class EntryCosts:
     def start_missing_timers(self, entries: Sequence[ComparisonEntry]) -> None:
         """Time entries that were not timed since the study was started, or resumed."""
         for entry in entries:
-            is_waiting = entry.recipe.on_features and not entry.is_prepared
-            if entry.name not in self._timers and not is_waiting:
+            if entry.name not in self._timers and not entry.waits_for_features:
                 self.start_timer(entry)
 
     def time_more(self) -> None:
