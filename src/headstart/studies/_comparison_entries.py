@@ -67,7 +67,7 @@ class ComparisonEntry:
 
     @property
     def waits_for_features(self) -> bool:
-        """Whether the features of its frozen backbone are not computed yet."""
+        """Return whether the features of its frozen backbone are still to be computed."""
         return self.recipe.on_features and not self.is_prepared
 
     @property
